@@ -1,0 +1,148 @@
+"""Who is calling: JSON Web Tokens, verified by the user service's published keys (RFC 7519, RFC 7517)."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from chassis.http_client import HttpClient
+from chassis.problems import Forbidden, Unauthenticated
+
+ISSUER = "mercato-user"
+AUDIENCE = "mercato"
+ALGORITHM = "Ed25519"  # RFC 9864: fully specified, unlike "EdDSA"
+JWKS_PATH = "/api/users/.well-known/jwks.json"
+
+Role = Literal["customer", "admin", "service"]
+
+_LEEWAY_S = 5
+_REFRESH_AT_MOST_EVERY_S = 10.0
+_REMEMBERED_TOKENS = 4096
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sent the request. `token` is theirs, for calls to other services on their behalf."""
+
+    id: uuid.UUID
+    roles: frozenset[str]
+    token: str
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller may see and change what is not theirs."""
+        return "admin" in self.roles
+
+
+class Keys(Protocol):
+    """Where the public keys come from."""
+
+    async def fetch(self) -> dict[str, Any]:
+        """The JWK Set. Raises Unavailable where it cannot be had."""
+        ...
+
+
+class RemoteKeys:
+    """The keys that the user service publishes."""
+
+    def __init__(self, client: HttpClient, path: str = JWKS_PATH) -> None:
+        self._client = client
+        self._path = path
+
+    async def fetch(self) -> dict[str, Any]:
+        answer = await self._client.get(self._path)
+        keys: dict[str, Any] = answer.json()
+        return keys
+
+
+class Verifier:
+    """Verifies tokens. Keys are fetched at first need and again when a token names one that is not known."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._key_set: KeySet | None = None
+        self._fetched_at = float("-inf")
+        self._verified: dict[str, tuple[float, Caller]] = {}
+        self._claims = jwt.JWTClaimsRegistry(
+            leeway=_LEEWAY_S,
+            iss={"essential": True, "value": ISSUER},
+            aud={"essential": True, "value": AUDIENCE},
+            sub={"essential": True},
+            exp={"essential": True},
+        )
+
+    async def verify(self, token: str) -> Caller:
+        """The caller that `token` speaks for; raises Unauthenticated where it is forged, expired or not ours."""
+        remembered = self._verified.get(token)
+        if remembered is not None and time.time() < remembered[0]:
+            return remembered[1]
+        claims = await self._decode(token)
+        try:
+            caller = Caller(uuid.UUID(claims["sub"]), frozenset(claims["roles"]), token)
+        except (KeyError, TypeError, ValueError):
+            raise Unauthenticated("The token lacks a subject or roles; sign in again.") from None
+        self._remember(token, float(claims["exp"]), caller)
+        return caller
+
+    async def _decode(self, token: str) -> dict[str, Any]:
+        for may_refresh in (True, False):
+            key_set = await self._current(refresh=not may_refresh)
+            try:
+                decoded = jwt.decode(token, key_set, algorithms=[ALGORITHM])
+                self._claims.validate(decoded.claims)
+                return dict(decoded.claims)
+            except (JoseError, ValueError, TypeError, KeyError) as error:
+                if may_refresh and self._may_be_new_key(error):
+                    continue
+                raise Unauthenticated("The token is not valid or has expired; sign in again.") from error
+        raise AssertionError("the second round returns or raises")
+
+    def _may_be_new_key(self, error: Exception) -> bool:
+        stale = time.monotonic() - self._fetched_at > _REFRESH_AT_MOST_EVERY_S
+        return stale and "key" in f"{type(error).__name__} {error}".lower()
+
+    async def _current(self, *, refresh: bool) -> KeySet:
+        if self._key_set is None or refresh:
+            self._key_set = KeySet.import_key_set(await self._keys.fetch())  # type: ignore[arg-type]
+            self._fetched_at = time.monotonic()
+        return self._key_set
+
+    def _remember(self, token: str, expires_at: float, caller: Caller) -> None:
+        # A signature once verified stays verified: checking it anew costs a quarter of a simple read.
+        while len(self._verified) >= _REMEMBERED_TOKENS:
+            self._verified.pop(next(iter(self._verified)))
+        self._verified[token] = (expires_at, caller)
+
+
+_bearer = HTTPBearer(
+    auto_error=False, bearerFormat="JWT", description="Access token of POST /api/users/login"
+)
+
+
+async def authenticated(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    """Dependency: the signed-in caller, whoever it is."""
+    if credentials is None:
+        raise Unauthenticated("Send an access token: Authorization: Bearer <token>.")
+    verifier: Verifier = request.app.state.verifier
+    return await verifier.verify(credentials.credentials)
+
+
+async def administrator(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
+    """Dependency: the signed-in caller, who is an admin."""
+    if not caller.is_admin:
+        raise Forbidden("This needs the role admin.")
+    return caller
+
+
+SignedIn = Annotated[Caller, Depends(authenticated)]
+Admin = Annotated[Caller, Depends(administrator)]

@@ -1,0 +1,268 @@
+"""Durable work: a table of jobs that are written with the change they belong to and done after it commits.
+
+The outbox is one, the calls to the payment provider are another, the mails to be sent a third. A worker holds
+the row's lock while it works, so a worker that dies leaves the job to the next one at once, and what it writes
+commits together with the job's end. A job is thus done at least once: whoever it calls must accept a repetition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from opentelemetry.metrics import CallbackOptions, Observation
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import logs, telemetry
+from chassis.backoff import Backoff
+from chassis.database import Database, is_unavailable
+from chassis.listener import Listener
+
+log = logs.get(__name__)
+
+_LONGEST_IDLE_S = 30.0
+_BACKOFF = Backoff()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A piece of work. `attempts` counts the tries that failed."""
+
+    id: uuid.UUID
+    kind: str
+    body: str
+    traceparent: str | None
+    attempts: int
+
+
+class Rejected(Exception):
+    """Trying again will not help: the job is dead until somebody looks at it."""
+
+
+class Later(Exception):
+    """What the job needs is not there now; it is tried again. Not a fault, so it is logged without a trace."""
+
+
+Failures = Mapping[uuid.UUID, Exception]
+BatchHandler = Callable[[AsyncConnection, Sequence[Job]], Awaitable[Failures]]
+Handler = Callable[[AsyncConnection, Job], Awaitable[None]]
+
+
+def job_table(name: str, metadata: sa.MetaData) -> sa.Table:
+    """The table of a kind of jobs. A migration makes it with `chassis.migrations.create_job_table`."""
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("id", sa.Uuid, primary_key=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("traceparent", sa.Text),
+        sa.Column("state", sa.Text, nullable=False, server_default="pending"),
+        sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        sa.Column("last_error", sa.Text),
+        sa.CheckConstraint("state IN ('pending', 'dead')", name="state"),
+        sa.Index(f"ix_{name}_due_at", "due_at", postgresql_where=sa.text("state = 'pending'")),
+    )
+
+
+async def add(tx: AsyncConnection, table: sa.Table, jobs: Sequence[Job]) -> None:
+    """Write jobs in the transaction of the change they belong to."""
+    rows = [{"id": j.id, "kind": j.kind, "body": j.body, "traceparent": j.traceparent} for j in jobs]
+    await tx.execute(table.insert(), rows)
+
+
+def one_by_one(handler: Handler) -> BatchHandler:
+    """A batch handler out of one for a single job; for runners with a batch of one."""
+
+    async def handle(tx: AsyncConnection, jobs: Sequence[Job]) -> Failures:
+        (job,) = jobs
+        with telemetry.tracer.start_as_current_span(job.kind, context=telemetry.context_of(job.traceparent)):
+            await handler(tx, job)
+        return {}
+
+    return handle
+
+
+@dataclass(frozen=True)
+class JobStats:
+    """How a table of jobs is doing: `oldest_s` is the age of the oldest job that waits, in seconds."""
+
+    pending: int
+    dead: int
+    oldest_s: float
+
+
+class JobRunner:
+    """Does the jobs of one table, `workers` at a time, each `batch` jobs in one transaction.
+
+    A job that fails is tried again with back-off, for ever unless `max_attempts` is given; one that is
+    `Rejected`, or has used up its attempts, is dead: it stays in the table until it is redriven.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        table: sa.Table,
+        handler: BatchHandler,
+        *,
+        listener: Listener | None = None,
+        batch: int = 1,
+        workers: int = 1,
+        max_attempts: int | None = None,
+        backoff: Backoff = _BACKOFF,
+    ) -> None:
+        self._database = database
+        self._table = table
+        self._handler = handler
+        self._batch = batch
+        self._max_attempts = max_attempts
+        self._backoff = backoff
+        self._wakes = [
+            listener.subscribe(table.name) if listener else asyncio.Event() for _ in range(workers)
+        ]
+        t = table.c
+        self._claim = (
+            sa.select(t.id, t.kind, t.body, t.traceparent, t.attempts)
+            .where(t.state == "pending", t.due_at <= sa.func.clock_timestamp())
+            .order_by(t.due_at)
+            .limit(batch)
+            .with_for_update(skip_locked=True)
+        )
+        self._stats = JobStats(pending=0, dead=0, oldest_s=0.0)
+        telemetry.meter.create_observable_gauge(
+            f"{table.name}.oldest", [self._observe("oldest_s")], unit="s", description="age of the oldest job"
+        )
+        telemetry.meter.create_observable_gauge(
+            f"{table.name}.dead", [self._observe("dead")], description="jobs that nobody tries any more"
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Do jobs as they come, until `stop` is set; what is under way is finished first."""
+        async with asyncio.TaskGroup() as group:
+            for wake in self._wakes:
+                group.create_task(self._work(wake, stop))
+
+    async def run_once(self) -> int:
+        """Do one batch of the jobs that are due and return how many there were."""
+        jobs: list[Job] = []
+        try:
+            async with self._database.transaction() as tx:
+                jobs = [Job(*row) for row in await tx.execute(self._claim)]
+                if jobs:
+                    failures = await self._handler(tx, jobs)
+                    await self._settle(tx, jobs, failures)
+        except Exception as error:
+            if not jobs or is_unavailable(error):
+                raise
+            async with self._database.transaction() as tx:
+                await self._settle(tx, jobs, {job.id: error for job in jobs})
+        return len(jobs)
+
+    async def stats(self) -> JobStats:
+        """Count what waits and what is dead."""
+        t = self._table.c
+        pending = t.state == "pending"
+        age = sa.func.extract("epoch", sa.func.clock_timestamp() - sa.func.min(t.created_at).filter(pending))
+        query = sa.select(
+            sa.func.count().filter(pending),
+            sa.func.count().filter(t.state == "dead"),
+            sa.func.coalesce(age, 0.0),
+        )
+        async with self._database.reading() as connection:
+            waiting, dead, oldest = (await connection.execute(query)).one()
+        return JobStats(pending=waiting, dead=dead, oldest_s=float(oldest))
+
+    async def _work(self, wake: asyncio.Event, stop: asyncio.Event) -> None:
+        failures = 0
+        while not stop.is_set():
+            wake.clear()
+            try:
+                busy = await self.run_once() > 0
+                idle_s = 0.0 if busy else await self._idle_s()
+                failures = 0
+            except Exception as error:
+                failures += 1
+                idle_s = self._backoff.delay_s(failures)
+                log.warning("jobs cannot be read, trying again", table=self._table.name, error=str(error))
+            if idle_s > 0:
+                await _wait_for_any(wake, stop, timeout_s=idle_s)
+
+    async def _idle_s(self) -> float:
+        """Seconds until the next job is due, and at most the longest time to trust notifications alone."""
+        self._stats = await self.stats()
+        t = self._table.c
+        due = sa.func.extract("epoch", sa.func.min(t.due_at) - sa.func.clock_timestamp())
+        async with self._database.reading() as connection:
+            seconds = await connection.scalar(sa.select(due).where(t.state == "pending"))
+        return _LONGEST_IDLE_S if seconds is None else min(_LONGEST_IDLE_S, max(0.01, float(seconds)))
+
+    async def _settle(self, tx: AsyncConnection, jobs: Sequence[Job], failures: Failures) -> None:
+        t = self._table.c
+        done = [job.id for job in jobs if job.id not in failures]
+        if done:
+            await tx.execute(self._table.delete().where(t.id.in_(done)))
+        for job in jobs:
+            if job.id in failures:
+                await self._fail(tx, job, failures[job.id])
+
+    async def _fail(self, tx: AsyncConnection, job: Job, error: Exception) -> None:
+        attempts = job.attempts + 1
+        exhausted = self._max_attempts is not None and attempts >= self._max_attempts
+        dead = exhausted or isinstance(error, Rejected)
+        delay_s = self._backoff.delay_s(attempts)
+        log.warning(
+            "a job is dead" if dead else "a job failed and will be tried again",
+            table=self._table.name,
+            job_id=job.id,
+            kind=job.kind,
+            attempts=attempts,
+            error=_describe(error),
+            exc_info=None if isinstance(error, Rejected | Later) else error,
+        )
+        await tx.execute(
+            self._table.update()
+            .where(self._table.c.id == job.id)
+            .values(
+                attempts=attempts,
+                state="dead" if dead else "pending",
+                last_error=_describe(error)[:2000],
+                due_at=sa.func.clock_timestamp() + sa.func.make_interval(0, 0, 0, 0, 0, 0, delay_s),
+            )
+        )
+
+    def _observe(self, field: str) -> Callable[[CallbackOptions], list[Observation]]:
+        return lambda _: [Observation(getattr(self._stats, field))]
+
+
+async def dead(database: Database, table: sa.Table, limit: int = 100) -> list[sa.Row[tuple[object, ...]]]:
+    """The dead jobs of `table`, oldest first."""
+    query = sa.select(table).where(table.c.state == "dead").order_by(table.c.created_at).limit(limit)
+    async with database.reading() as connection:
+        return list(await connection.execute(query))
+
+
+async def redrive(database: Database, table: sa.Table) -> int:
+    """Give every dead job of `table` another chance, now; returns how many there were."""
+    values = {"state": "pending", "attempts": 0, "due_at": sa.func.now()}
+    async with database.transaction() as tx:
+        result = await tx.execute(table.update().where(table.c.state == "dead").values(values))
+        await tx.execute(sa.select(sa.func.pg_notify(table.name, "")))
+        return result.rowcount
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+async def _wait_for_any(*events: asyncio.Event, timeout_s: float) -> None:
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

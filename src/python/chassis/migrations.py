@@ -1,0 +1,104 @@
+"""Alembic for a service: from an empty database to the newest tables, by the service's own image."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command, op
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from chassis.database import async_url
+
+# Any number, the same in every service: two migrations of one database must not run at once.
+_LOCK = 5_207_331_704
+
+
+def upgrade(folder: Path, url: str, revision: str = "head") -> None:
+    """Bring the database at `url` to `revision` of the migrations in `folder`; waits for another that does so."""
+    asyncio.run(upgrade_async(folder, url, revision))
+
+
+async def upgrade_async(folder: Path, url: str, revision: str = "head") -> None:
+    """As `upgrade`, for callers that are in an event loop already."""
+    engine = create_async_engine(async_url(url), poolclass=NullPool)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            await connection.run_sync(_run, folder, revision)
+    finally:
+        await engine.dispose()
+
+
+def run_env(target: sa.MetaData) -> None:
+    """The body of a service's `migrations/env.py`."""
+    from alembic import context
+
+    connection: sa.Connection = context.config.attributes["connection"]
+    context.configure(connection=connection, target_metadata=target, compare_type=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def differences(url: str, target: sa.MetaData) -> list[object]:
+    """What the migrated database at `url` lacks or has too much, compared with the tables in `target`."""
+    from alembic.autogenerate import compare_metadata
+
+    engine = create_async_engine(async_url(url), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(
+                lambda sync: list(compare_metadata(MigrationContext.configure(sync), target))
+            )
+    finally:
+        await engine.dispose()
+
+
+def create_standard_tables(*job_tables: str) -> None:
+    """In a migration: make the inbox, the saved answers, and each table of jobs with its notification."""
+    from chassis.idempotency import idempotency_table
+    from chassis.inbox import inbox_table
+
+    metadata = _metadata()
+    inbox_table(metadata)
+    idempotency_table(metadata)
+    metadata.create_all(op.get_bind())
+    for name in job_tables:
+        create_job_table(name)
+
+
+def create_job_table(name: str) -> None:
+    """In a migration: make a table of jobs that notifies its runners of each insert."""
+    from chassis.jobs import job_table
+
+    metadata = _metadata()
+    job_table(name, metadata)
+    metadata.create_all(op.get_bind())
+    op.execute(
+        f"CREATE FUNCTION notify_{name}() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN PERFORM pg_notify('{name}', ''); RETURN NULL; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER notify AFTER INSERT ON {name} FOR EACH STATEMENT EXECUTE FUNCTION notify_{name}()"
+    )
+    # Rows come and go quickly: vacuum by count, not by a share of a table that is nearly empty.
+    op.execute(
+        f"ALTER TABLE {name} SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)"
+    )
+
+
+def _metadata() -> sa.MetaData:
+    from chassis.database import metadata
+
+    return metadata()
+
+
+def _run(connection: sa.Connection, folder: Path, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

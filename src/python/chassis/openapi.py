@@ -1,0 +1,80 @@
+"""The OpenAPI document of a service: every operation lists the problems it can answer with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from chassis.problems import MEDIA_TYPE, ProblemDocument
+
+_METHODS = {"get", "put", "post", "delete", "patch"}
+_REF = "#/components/schemas/Problem"
+_COMMON = {
+    "500": "Something went wrong in the service.",
+    "503": "Something the service needs does not answer.",
+}
+
+
+def install(app: FastAPI) -> None:
+    """Make `app.openapi()` tell of problem documents, required keys and security."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    made: dict[str, Any] = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        tags=app.openapi_tags,
+    )
+    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs", {}))
+    schemas["Problem"] = problem
+    for path, item in made["paths"].items():
+        for method, operation in item.items():
+            if method in _METHODS:
+                _complete(path, operation)
+    return made
+
+
+def _complete(path: str, operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", []):
+        if parameter["name"] == "Idempotency-Key":
+            parameter["required"] = True
+    responses = operation.setdefault("responses", {})
+    responses.pop("422", None)  # FastAPI's own, in a shape that is never sent
+    for status, description in _problems(path, operation).items():
+        responses.setdefault(status, {"description": description})
+    for status, response in responses.items():
+        if status.startswith(("4", "5")):
+            response["content"] = {MEDIA_TYPE: {"schema": {"$ref": _REF}}}
+
+
+def _problems(path: str, operation: dict[str, Any]) -> dict[str, str]:
+    parameters = operation.get("parameters", [])
+    expected = dict(_COMMON)
+    if operation.get("security"):
+        expected["401"] = "No valid access token was sent."
+        expected["403"] = "The caller may not do this."
+    if "{" in path:
+        expected["404"] = "There is no such thing, or it is not the caller's."
+    if any(parameter["name"] == "Idempotency-Key" for parameter in parameters):
+        expected["400"] = "The Idempotency-Key header is missing."
+        expected["409"] = "A request with this key is under way, or the state does not allow it."
+    if parameters or "requestBody" in operation:
+        expected["422"] = "The request does not fit: `errors` says where."
+    if "requestBody" in operation:
+        expected["413"] = "The body is too large."
+    return expected

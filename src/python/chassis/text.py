@@ -1,0 +1,31 @@
+"""Strings and numbers that a request may hold, bounded to what the database stores and JSON carries."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from contracts.money import MAX_SAFE_INTEGER
+
+
+def _without_control_characters(value: str) -> str:
+    """PostgreSQL stores no NUL; other control characters break mails and logs. Line breaks and tabs may stay."""
+    if any((ord(c) < 32 and c not in "\n\r\t") or ord(c) == 127 for c in value):
+        raise ValueError("must hold no control characters")
+    return value
+
+
+_Clean = AfterValidator(_without_control_characters)
+
+Line = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, strict=True), _Clean
+]
+ShortLine = Annotated[
+    str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True, strict=True), _Clean
+]
+Paragraphs = Annotated[str, StringConstraints(max_length=5000, strict=True), _Clean]
+# strict: true is not 1, and "1" is not 1.
+Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+PositiveCount = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Amount = Annotated[int, Field(strict=True, ge=1, le=MAX_SAFE_INTEGER)]

@@ -1,0 +1,1 @@
+"""Orders: placed, carried through the saga, ended confirmed or cancelled."""

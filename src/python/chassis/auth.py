@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from chassis.http_client import HttpClient
-from chassis.problems import Forbidden, Unauthenticated
+from chassis.problems import Forbidden, Unauthenticated, Unavailable
 
 ISSUER = "mercato-user"
 AUDIENCE = "mercato"
@@ -34,7 +36,7 @@ class Caller:
 
     id: uuid.UUID
     roles: frozenset[str]
-    token: str
+    token: str = field(repr=False)
 
     @property
     def is_admin(self) -> bool:
@@ -59,15 +61,22 @@ class RemoteKeys:
 
     async def fetch(self) -> dict[str, Any]:
         answer = await self._client.get(self._path)
-        keys: dict[str, Any] = answer.json()
+        if answer.status != 200:
+            raise Unavailable(f"The user service answered {answer.status} when asked for its keys.")
+        try:
+            keys: dict[str, Any] = answer.json()
+        except ValueError:
+            raise Unavailable("The user service answered no JSON when asked for its keys.") from None
         return keys
 
 
 class Verifier:
     """Verifies tokens. Keys are fetched at first need and again when a token names one that is not known."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys
+        self._clock = clock
+        self._fetching = asyncio.Lock()
         self._key_set: KeySet | None = None
         self._fetched_at = float("-inf")
         self._verified: dict[str, tuple[float, Caller]] = {}
@@ -80,46 +89,53 @@ class Verifier:
         )
 
     async def verify(self, token: str) -> Caller:
-        """The caller that `token` speaks for; raises Unauthenticated where it is forged, expired or not ours."""
+        """The caller that `token` speaks for. Raises Unauthenticated if it is forged, expired or not ours."""
         remembered = self._verified.get(token)
         if remembered is not None and time.time() < remembered[0]:
             return remembered[1]
         claims = await self._decode(token)
         try:
             caller = Caller(uuid.UUID(claims["sub"]), frozenset(claims["roles"]), token)
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise Unauthenticated("The token lacks a subject or roles; sign in again.") from None
         self._remember(token, float(claims["exp"]), caller)
         return caller
 
     async def _decode(self, token: str) -> dict[str, Any]:
-        for may_refresh in (True, False):
-            key_set = await self._current(refresh=not may_refresh)
+        try:
             try:
-                decoded = jwt.decode(token, key_set, algorithms=[ALGORITHM])
-                self._claims.validate(decoded.claims)
-                return dict(decoded.claims)
-            except (JoseError, ValueError, TypeError, KeyError) as error:
-                if may_refresh and self._may_be_new_key(error):
-                    continue
-                raise Unauthenticated("The token is not valid or has expired; sign in again.") from error
-        raise AssertionError("the second round returns or raises")
+                decoded = jwt.decode(token, await self._known_keys(), algorithms=[ALGORITHM])
+            except InvalidKeyIdError:  # of a key that is new, or of none of ours
+                decoded = jwt.decode(token, await self._newest_keys(), algorithms=[ALGORITHM])
+            self._claims.validate(decoded.claims)
+            return dict(decoded.claims)
+        except (JoseError, ValueError, TypeError, KeyError) as error:
+            raise Unauthenticated("The token is not valid or has expired; sign in again.") from error
 
-    def _may_be_new_key(self, error: Exception) -> bool:
-        stale = time.monotonic() - self._fetched_at > _REFRESH_AT_MOST_EVERY_S
-        return stale and "key" in f"{type(error).__name__} {error}".lower()
+    async def _known_keys(self) -> KeySet:
+        return await self._newest_keys() if self._key_set is None else self._key_set
 
-    async def _current(self, *, refresh: bool) -> KeySet:
-        if self._key_set is None or refresh:
-            self._key_set = KeySet.import_key_set(await self._keys.fetch())  # type: ignore[arg-type]
-            self._fetched_at = time.monotonic()
-        return self._key_set
+    async def _newest_keys(self) -> KeySet:
+        """The keys as published a moment ago at most: not each made-up id may make us ask."""
+        async with self._fetching:
+            age_s = self._clock() - self._fetched_at
+            if self._key_set is None or age_s > _REFRESH_AT_MOST_EVERY_S:
+                self._key_set = _key_set(await self._keys.fetch())
+                self._fetched_at = self._clock()
+            return self._key_set
 
     def _remember(self, token: str, expires_at: float, caller: Caller) -> None:
         # A signature once verified stays verified: checking it anew costs a quarter of a simple read.
         while len(self._verified) >= _REMEMBERED_TOKENS:
             self._verified.pop(next(iter(self._verified)))
         self._verified[token] = (expires_at, caller)
+
+
+def _key_set(published: dict[str, Any]) -> KeySet:
+    try:
+        return KeySet.import_key_set(published)  # type: ignore[arg-type]
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise Unavailable("The user service's keys cannot be read.") from error
 
 
 _bearer = HTTPBearer(

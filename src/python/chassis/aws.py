@@ -22,12 +22,20 @@ def client(
     service: str, *, read_timeout_s: float = 5, endpoint_url: str | None = None
 ) -> AbstractAsyncContextManager[Any]:
     """A client of an AWS service; `read_timeout_s` must exceed a long poll. Enter it to use it."""
-    config = AioConfig(read_timeout=read_timeout_s, max_pool_connections=20, **_CONFIG)
+    special = _s3(endpoint_url) if service == "s3" else {}
+    config = AioConfig(read_timeout=read_timeout_s, max_pool_connections=20, **_CONFIG, **special)
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     opened: AbstractAsyncContextManager[Any] = get_session().create_client(
         service, region_name=region, endpoint_url=endpoint_url, config=config
     )
     return opened
+
+
+def _s3(endpoint_url: str | None) -> dict[str, Any]:
+    """What signed URLs need: else they have the retired signature and an address that redirects elsewhere."""
+    emulated = endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    # Only AWS itself has an address for each bucket.
+    return {"signature_version": "s3v4", "s3": {"addressing_style": "path" if emulated else "virtual"}}
 
 
 def is_unavailable(error: BaseException) -> bool:

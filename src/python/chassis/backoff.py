@@ -17,6 +17,6 @@ class Backoff:
     cap_s: float = 30.0
 
     def delay_s(self, attempt: int) -> float:
-        """Seconds before the try after the `attempt`-th (from 1): at least a tenth of the bound, at most all of it."""
+        """Seconds between the `attempt`-th try (from 1) and the next: a tenth of the bound to all of it."""
         bound = min(self.cap_s, self.first_s * 2 ** min(attempt - 1, 32))
         return random.uniform(bound / 10, bound)

@@ -22,17 +22,22 @@ from contracts.topology import EVENTS, Queue, events_for
 log = logs.get(__name__)
 
 E = TypeVar("E", bound=Event)
+Messages = Sequence[Mapping[str, Any]]
 Handlers = Mapping[type[Any], Callable[[AsyncConnection, Any], Awaitable[None]]]
 
 _BATCH = 10  # as many as SQS gives in one answer
 # When the database went away under a batch, which its visibility timeout would hold back for minutes.
 _OUTAGE_RETRY_S = 2
+# How long to wait, when told to stop, for messages that are on their way: thrown away, they would be out of
+# sight until their visibility timeout ends.
+_LAST_RECEIVE_S = 1.0
 _BACKOFF = Backoff(first_s=1.0)
+_OUTAGE_BACKOFF = Backoff(cap_s=5.0)
 _processed = telemetry.meter.create_counter("consumer.events", description="events by type and outcome")
 
 
 class Retry(Exception):
-    """The event cannot take effect yet: deliver it again later. Not a fault, so it is logged without a trace."""
+    """The event cannot take effect yet: deliver it again later. Not a fault: it is logged without a trace."""
 
 
 class Poison(Exception):
@@ -53,9 +58,9 @@ class Delivery:
 class Consumer:
     """Reads one queue and hands its events to `handlers`, each in a transaction with its inbox entry.
 
-    What arrives together is applied in one transaction; when that fails, each event is tried in one of its own.
-    An event that fails is delivered again with back-off, until the queue's receive count moves it to the
-    dead-letter queue. While the database is away nothing is received, so that an outage uses up no tries.
+    What arrives together is applied in one transaction; when that fails, each event is tried in its own.
+    One that fails is delivered again with back-off, until the queue's receive count moves it to the
+    dead-letter queue. While the database is away nothing is received: an outage uses up one try at most.
     """
 
     def __init__(
@@ -99,11 +104,11 @@ class Consumer:
             try:
                 if failures:
                     await self._database.ping()
-                await self.run_once()
+                await self._consume(await self._receive_unless(stop))
                 failures = 0
             except Exception as error:
                 failures += 1
-                delay_s = self._backoff.delay_s(failures)
+                delay_s = _OUTAGE_BACKOFF.delay_s(failures)
                 log.warning("cannot consume, trying again", queue=self._queue.name, error=str(error))
                 await _sleep_unless(stop, delay_s)
 
@@ -112,6 +117,11 @@ class Consumer:
 
         Raises where the broker or the database is out of reach; the messages then come again by themselves.
         """
+        messages = await self._receive()
+        await self._consume(messages)
+        return len(messages)
+
+    async def _receive(self) -> Messages:
         answer = await self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=_BATCH,
@@ -119,12 +129,23 @@ class Consumer:
             VisibilityTimeout=self._visibility_timeout_s,
             AttributeNames=["ApproximateReceiveCount"],
         )
-        messages = answer.get("Messages", [])
-        if messages:
-            await self._consume(messages)
-        return len(messages)
+        messages: Messages = answer.get("Messages", [])
+        return messages
 
-    async def _consume(self, messages: Sequence[Mapping[str, Any]]) -> None:
+    async def _receive_unless(self, stop: asyncio.Event) -> Messages:
+        """Receive; nothing, if `stop` is set while nothing comes."""
+        receiving = asyncio.create_task(self._receive())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([receiving, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not receiving.done():
+                await asyncio.wait([receiving], timeout=_LAST_RECEIVE_S)
+            return receiving.result() if receiving.done() else []
+        finally:
+            stopping.cancel()
+            receiving.cancel()
+
+    async def _consume(self, messages: Messages) -> None:
         deliveries: list[Delivery] = []
         retries: dict[str, int] = {}  # receipt -> seconds until it is delivered again
         for message in messages:
@@ -134,7 +155,8 @@ class Consumer:
                 # Seen again at once, and so soon in the dead-letter queue, where somebody looks.
                 retries[message["ReceiptHandle"]] = 0
                 log.error(  # noqa: TRY400 - the reason says it all
-                    "a message cannot be read", queue=self._queue.name, reason=str(poison))
+                    "a message cannot be read", queue=self._queue.name, reason=str(poison)
+                )
                 _processed.add(1, {"queue": self._queue.name, "outcome": "poison"})
         # By subject, and within one by age: rows are locked in one order, and late news comes last.
         deliveries.sort(key=lambda delivery: (delivery.event.subject, delivery.event_id))
@@ -150,7 +172,7 @@ class Consumer:
     async def _apply_together_or_apart(
         self, deliveries: Sequence[Delivery], done: list[str], retries: dict[str, int]
     ) -> None:
-        """Apply `deliveries`, noting each receipt in `done` or `retries`; raises when the database is away."""
+        """Apply `deliveries`, noting each receipt in `done` or `retries`; raises if the database is away."""
         try:
             await self._apply(deliveries)
             done.extend(delivery.receipt for delivery in deliveries)

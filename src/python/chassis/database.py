@@ -7,16 +7,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import orjson
 from sqlalchemy import MetaData, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 10
 POOL_TIMEOUT_S = 5
+# Only for a server that has fallen silent: one that is merely slow ends the statement itself, and says so.
+_SILENCE_TIMEOUT_S = 15
+
+# The SQLSTATEs of a server that goes down, comes up, or has no connection left, and of a statement that had
+# to make way for others. https://www.postgresql.org/docs/18/errcodes-appendix.html
+_AWAY = ("08", "53", "57P")
+_BUSY = ("40001", "40P01", "55P03", "57014")
 
 # Names every constraint, so that a migration can drop what another made.
 NAMING_CONVENTION = {
@@ -33,23 +40,22 @@ def metadata() -> MetaData:
     return MetaData(naming_convention=NAMING_CONVENTION)
 
 
+class DatabaseUnavailable(ConnectionError):
+    """No connection could be made. The message names no credentials."""
+
+
 class Database:
     """Connections to one database: `transaction()` to write, `reading()` to read."""
 
     def __init__(self, url: str, *, pool_size: int = 12) -> None:
         self.url = url
-        self._engine: AsyncEngine = create_async_engine(
-            async_url(url),
+        self._engine: AsyncEngine = engine(
+            url,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
-            connect_args={
-                "timeout": CONNECT_TIMEOUT_S,
-                "command_timeout": STATEMENT_TIMEOUT_S,
-                "server_settings": {"timezone": "UTC"},
-            },
         )
         # One statement needs no BEGIN and no COMMIT of its own: two round trips saved.
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -76,26 +82,58 @@ class Database:
         await self._engine.dispose()
 
 
-def async_url(url: str) -> str:
-    """`url` with the asyncpg driver named in it."""
-    return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+def engine(
+    url: str, *, statement_timeout_s: float | None = STATEMENT_TIMEOUT_S, **options: Any
+) -> AsyncEngine:
+    """An engine for `url`, which may say whatever libpq understands, `sslmode` and `sslrootcert` included.
+
+    Without a `statement_timeout_s` a statement may take for ever, as a migration's may.
+    """
+    settings = {"timezone": "UTC"}
+    if statement_timeout_s is not None:
+        settings["statement_timeout"] = f"{statement_timeout_s:g}s"
+    silence_s = None if statement_timeout_s is None else _SILENCE_TIMEOUT_S
+
+    async def connect() -> asyncpg.Connection[asyncpg.Record]:
+        try:
+            return await asyncpg.connect(
+                url, timeout=CONNECT_TIMEOUT_S, command_timeout=silence_s, server_settings=settings
+            )
+        except Exception as error:
+            if is_unavailable(error):
+                raise DatabaseUnavailable(f"no connection to the database: {_reason(error)}") from error
+            raise
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        # Values are other people's: they belong in no log.
+        hide_parameters=True,
+        **options,
+    )
 
 
 def is_unavailable(error: BaseException) -> bool:
     """Whether `error` says that the database cannot be reached now, rather than that a statement is wrong."""
-    if isinstance(error, OSError | TimeoutError | PoolTimeoutError | asyncio.TimeoutError):
-        return True
     if isinstance(error, DBAPIError):
-        # 57P01..57P05: the server is going down or comes up; 53300: no connection is free.
-        state = sqlstate(error) or ""
-        gone = error.connection_invalidated or state.startswith(("57P", "08", "53"))
-        return gone or (isinstance(error, InterfaceError | OperationalError) and not state)
-    return False
+        return error.connection_invalidated or (sqlstate(error) or "").startswith(_AWAY)
+    if isinstance(error, asyncpg.PostgresError):  # while connecting, before SQLAlchemy has a hand in it
+        return (error.sqlstate or "").startswith(_AWAY)
+    return isinstance(error, OSError | TimeoutError | PoolTimeoutError)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether a statement had to make way for others (deadlock, a lock held too long): it may pass later."""
+    return isinstance(error, DBAPIError) and sqlstate(error) in _BUSY
 
 
 def sqlstate(error: DBAPIError) -> str | None:
     """The five-character SQLSTATE of a database error, where the server gave one."""
     return getattr(error.orig, "sqlstate", None)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _dumps(value: Any) -> str:

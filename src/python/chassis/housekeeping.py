@@ -23,9 +23,12 @@ _EVERY_S = 3600.0
 class Housekeeping:
     """Deletes rows whose time, in the column given for each table, lies further back than it is kept."""
 
-    def __init__(self, database: Database, kept: Mapping[sa.Column[dt.datetime], dt.timedelta]) -> None:
+    def __init__(
+        self, database: Database, kept: Mapping[sa.Column[dt.datetime], dt.timedelta], *, batch: int = 5000
+    ) -> None:
         self._database = database
         self._kept = kept
+        self._batch = batch  # a statement over all rows of a busy day would run out of time, for ever
 
     async def run(self, stop: asyncio.Event) -> None:
         """Clean up each hour, at a time of its own, until `stop` is set."""
@@ -40,14 +43,20 @@ class Housekeeping:
 
     async def run_once(self) -> int:
         """Clean up now; returns how many rows went."""
+        return sum([await self._clean(column, age) for column, age in self._kept.items()])
+
+    async def _clean(self, column: sa.Column[dt.datetime], age: dt.timedelta) -> int:
+        table = column.table
+        assert isinstance(table, sa.Table)
+        row: sa.ColumnClause[object] = sa.literal_column("ctid")
+        old = sa.select(row).select_from(table).where(column < sa.func.now() - age).limit(self._batch)
         gone = 0
-        for column, age in self._kept.items():
-            table = column.table
-            assert isinstance(table, sa.Table)
+        while True:
             async with self._database.transaction() as tx:
-                result = await tx.execute(table.delete().where(column < sa.func.now() - age))
-                gone += result.rowcount
-        return gone
+                count = (await tx.execute(table.delete().where(row.in_(old)))).rowcount
+            gone += count
+            if count < self._batch:
+                return gone
 
 
 def standard_retention(*tables: sa.Table) -> dict[sa.Column[dt.datetime], dt.timedelta]:

@@ -67,6 +67,7 @@ def session() -> aiohttp.ClientSession:
     """A connection pool for a process, which passes the trace on; close it at the end."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+        cookie_jar=aiohttp.DummyCookieJar(),  # what one caller was given is not the next one's
         trace_configs=[create_trace_config()],
         auto_decompress=True,
     )
@@ -137,7 +138,8 @@ class HttpClient:
 
     async def _send(self, method: str, path: str, **options: Any) -> Answer:
         try:
-            async with self._session.request(method, self._base_url + path, **options) as response:
+            url = self._base_url + path
+            async with self._session.request(method, url, allow_redirects=False, **options) as response:
                 body = await response.read()
         except aiohttp.ClientError as error:
             raise _Transient(f"cannot be reached ({type(error).__name__})") from error

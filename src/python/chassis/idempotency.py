@@ -5,13 +5,12 @@ https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
-import orjson
 import sqlalchemy as sa
 from fastapi import Depends, FastAPI, Header, Request, Response
 from pydantic import BaseModel
@@ -27,7 +26,7 @@ TABLE = "idempotency_key"
 KEPT_FOR_H = 48
 ANONYMOUS = "anonymous"
 
-# The refusals that say something of the moment or the caller, not of the write: the next try may fare otherwise.
+# The refusals that say something of the moment or the caller: the next try may fare otherwise.
 _NOT_SAVED = frozenset({401, 403, 429})
 
 
@@ -110,7 +109,7 @@ class Once:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """The transaction of the write. Raises KeyInFlight while another request with the key is in its own."""
+        """The transaction of the write. Raises KeyInFlight while another with the key is in its own."""
         async with self._database.transaction() as tx:
             lock = sa.func.hashtextextended(f"{self._scope}:{self._key}", 0)
             if not await tx.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(lock))):
@@ -123,7 +122,7 @@ class Once:
     async def answer(
         self, tx: AsyncConnection, status: int, body: BaseModel, *, location: str | None = None
     ) -> Response:
-        """Save the answer with the write's effect, and return it. Raises Replay if the write was done before."""
+        """Save the answer with the write's effect, and return it. Raises Replay if it was done before."""
         saved = _Saved(status, "application/json", location, body.model_dump_json(by_alias=True).encode())
         if not await self._save(tx, saved):
             # Answered between the first look and the lock: this transaction must leave nothing behind.
@@ -132,10 +131,13 @@ class Once:
         return saved.response(replayed=False)
 
     async def refuse(self, request: Request, problem: Problem) -> None:
-        """Save a refusal, so that a repetition is refused alike."""
-        body = orjson.dumps(problem.document(request.url.path), default=str)
+        """Save a refusal, so that a repetition is refused alike. Raises Replay if it was done before."""
+        refusal = _Saved(problem.status, problems.MEDIA_TYPE, None, problems.body(request, problem))
         async with self._database.transaction() as tx:
-            await self._save(tx, _Saved(problem.status, problems.MEDIA_TYPE, None, body))
+            saved = await self._save(tx, refusal)
+        if not saved:
+            # Another with this key went through meanwhile, and may be the very reason of the refusal.
+            await self.replay_if_answered()
 
     async def _save(self, tx: AsyncConnection, saved: _Saved) -> bool:
         statement = (
@@ -166,14 +168,15 @@ KeyHeader = Annotated[
 ]
 
 
+@asynccontextmanager
 async def _once(request: Request, key: str | None, scope: str) -> AsyncIterator[Once]:
     if key is None:
         raise KeyMissing("Send an Idempotency-Key header: a value of your making, new for each write.")
     body = await request.body()
-    fingerprint = hashlib.sha256(
-        b"\0".join([request.method.encode(), request.url.path.encode(), body])
-    ).digest()
     state = request.app.state
+    # Keyed where a service has a secret for it: a plain digest of a body with a password could be guessed.
+    what = b"\0".join([request.method.encode(), request.url.path.encode(), body])
+    fingerprint = hmac.digest(state.fingerprint_key, what, "sha256")
     once = Once(state.database, state.idempotency_table, scope, key, fingerprint)
     await once.replay_if_answered()
     try:
@@ -190,13 +193,13 @@ async def once_for_caller(
     request: Request, caller: Annotated[Caller, Depends(authenticated)], key: KeyHeader = None
 ) -> AsyncIterator[Once]:
     """Dependency: the write's key, scoped to the signed-in caller."""
-    async for once in _once(request, key, str(caller.id)):
+    async with _once(request, key, str(caller.id)) as once:
         yield once
 
 
 async def once_for_anyone(request: Request, key: KeyHeader = None) -> AsyncIterator[Once]:
     """Dependency: the write's key, for routes that need no sign-in. Saved answers must hold no secret."""
-    async for once in _once(request, key, ANONYMOUS):
+    async with _once(request, key, ANONYMOUS) as once:
         yield once
 
 
@@ -205,7 +208,11 @@ OnceForAnyone = Annotated[Once, Depends(once_for_anyone)]
 
 
 def install(app: FastAPI) -> None:
-    """Let `app` answer repeated writes with what was saved."""
+    """Let `app` answer repeated writes with what was saved.
+
+    A service whose requests hold secrets sets `app.state.fingerprint_key` to a secret of its own.
+    """
+    app.state.fingerprint_key = b""
     app.add_exception_handler(Replay, _on_replay)
 
 

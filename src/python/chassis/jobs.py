@@ -1,15 +1,17 @@
 """Durable work: a table of jobs that are written with the change they belong to and done after it commits.
 
-The outbox is one, the calls to the payment provider are another, the mails to be sent a third. A worker holds
-the row's lock while it works, so a worker that dies leaves the job to the next one at once, and what it writes
-commits together with the job's end. A job is thus done at least once: whoever it calls must accept a repetition.
+The outbox is one, the calls to the payment provider are another, the mails to be sent a third. A worker
+holds the row's lock while it works, so a worker that dies leaves the job to the next one, and what it writes
+commits together with the job's end. A job is thus done at least once: whoever it calls must accept that.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -18,13 +20,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import logs, telemetry
 from chassis.backoff import Backoff
-from chassis.database import Database, is_unavailable
+from chassis.database import Database
 from chassis.listener import Listener
 
 log = logs.get(__name__)
 
-_LONGEST_IDLE_S = 30.0
+_LONGEST_IDLE_S = 30.0  # to trust notifications alone
+_TAKEOVER_S = 1.0  # how soon to look again at a job that another worker holds: it may die
+_STATS_EVERY_S = 15.0
 _BACKOFF = Backoff()
+_OUTAGE_BACKOFF = Backoff(cap_s=5.0)
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,11 @@ class Rejected(Exception):
 
 
 class Later(Exception):
-    """What the job needs is not there now; it is tried again. Not a fault, so it is logged without a trace."""
+    """What the job needs is not there now; it is tried again. Not a fault: it is logged without a trace."""
+
+
+class Outage(Exception):
+    """What every job of the table needs is away: the worker pauses, and no job has used up a try."""
 
 
 Failures = Mapping[uuid.UUID, Exception]
@@ -72,6 +81,8 @@ def job_table(name: str, metadata: sa.MetaData) -> sa.Table:
 
 async def add(tx: AsyncConnection, table: sa.Table, jobs: Sequence[Job]) -> None:
     """Write jobs in the transaction of the change they belong to."""
+    if not jobs:
+        return
     rows = [{"id": j.id, "kind": j.kind, "body": j.body, "traceparent": j.traceparent} for j in jobs]
     await tx.execute(table.insert(), rows)
 
@@ -120,19 +131,23 @@ class JobRunner:
         self._table = table
         self._handler = handler
         self._batch = batch
+        self._workers = workers
         self._max_attempts = max_attempts
         self._backoff = backoff
-        self._wakes = [
-            listener.subscribe(table.name) if listener else asyncio.Event() for _ in range(workers)
-        ]
+        self._wake = listener.subscribe(table.name) if listener else asyncio.Event()
+        self._looking = asyncio.Lock()
+        self._may_be_more = True
         t = table.c
         self._claim = (
             sa.select(t.id, t.kind, t.body, t.traceparent, t.attempts)
-            .where(t.state == "pending", t.due_at <= sa.func.clock_timestamp())
+            .where(t.state == "pending", t.due_at <= sa.func.now())
             .order_by(t.due_at)
             .limit(batch)
             .with_for_update(skip_locked=True)
         )
+        due_in_s = sa.func.extract("epoch", sa.func.min(t.due_at) - sa.func.now())
+        self._next_due = sa.select(due_in_s).where(t.state == "pending")
+        self._stats_at = float("-inf")
         self._stats = JobStats(pending=0, dead=0, oldest_s=0.0)
         telemetry.meter.create_observable_gauge(
             f"{table.name}.oldest", [self._observe("oldest_s")], unit="s", description="age of the oldest job"
@@ -144,24 +159,16 @@ class JobRunner:
     async def run(self, stop: asyncio.Event) -> None:
         """Do jobs as they come, until `stop` is set; what is under way is finished first."""
         async with asyncio.TaskGroup() as group:
-            for wake in self._wakes:
-                group.create_task(self._work(wake, stop))
+            for _ in range(self._workers):
+                group.create_task(self._work(stop))
 
     async def run_once(self) -> int:
         """Do one batch of the jobs that are due and return how many there were."""
-        jobs: list[Job] = []
-        try:
-            async with self._database.transaction() as tx:
-                jobs = [Job(*row) for row in await tx.execute(self._claim)]
-                if jobs:
-                    failures = await self._handler(tx, jobs)
-                    await self._settle(tx, jobs, failures)
-        except Exception as error:
-            if not jobs or is_unavailable(error):
-                raise
-            async with self._database.transaction() as tx:
-                await self._settle(tx, jobs, {job.id: error for job in jobs})
-        return len(jobs)
+        async with AsyncExitStack() as transaction:
+            tx, jobs = await self._take(transaction)
+            if jobs:
+                await self._do(transaction, tx, jobs)
+            return len(jobs)
 
     async def stats(self) -> JobStats:
         """Count what waits and what is dead."""
@@ -177,29 +184,66 @@ class JobRunner:
             waiting, dead, oldest = (await connection.execute(query)).one()
         return JobStats(pending=waiting, dead=dead, oldest_s=float(oldest))
 
-    async def _work(self, wake: asyncio.Event, stop: asyncio.Event) -> None:
+    async def _work(self, stop: asyncio.Event) -> None:
         failures = 0
         while not stop.is_set():
-            wake.clear()
             try:
-                busy = await self.run_once() > 0
-                idle_s = 0.0 if busy else await self._idle_s()
+                await self._work_once(stop)
                 failures = 0
             except Exception as error:
                 failures += 1
-                idle_s = self._backoff.delay_s(failures)
-                log.warning("jobs cannot be read, trying again", table=self._table.name, error=str(error))
-            if idle_s > 0:
-                await _wait_for_any(wake, stop, timeout_s=idle_s)
+                log.warning(
+                    "no job can be done, trying again", table=self._table.name, error=_describe(error)
+                )
+                await _wait_for_any(stop, timeout_s=_OUTAGE_BACKOFF.delay_s(failures))
 
-    async def _idle_s(self) -> float:
-        """Seconds until the next job is due, and at most the longest time to trust notifications alone."""
-        self._stats = await self.stats()
-        t = self._table.c
-        due = sa.func.extract("epoch", sa.func.min(t.due_at) - sa.func.clock_timestamp())
+    async def _work_once(self, stop: asyncio.Event) -> None:
+        """Wait for jobs and do them. One worker waits; the others are at work, or queue up to wait next."""
+        async with AsyncExitStack() as transaction:
+            async with self._looking:
+                await self._wait_for_jobs(stop)
+                if stop.is_set():
+                    return
+                self._wake.clear()
+                tx, jobs = await self._take(transaction)
+                self._may_be_more = len(jobs) == self._batch
+            if jobs:
+                await self._do(transaction, tx, jobs)
+
+    async def _wait_for_jobs(self, stop: asyncio.Event) -> None:
+        if time.monotonic() - self._stats_at > _STATS_EVERY_S:
+            self._stats = await self.stats()
+            self._stats_at = time.monotonic()
+        if self._may_be_more or self._wake.is_set():
+            return
         async with self._database.reading() as connection:
-            seconds = await connection.scalar(sa.select(due).where(t.state == "pending"))
-        return _LONGEST_IDLE_S if seconds is None else min(_LONGEST_IDLE_S, max(0.01, float(seconds)))
+            due_in_s = await connection.scalar(self._next_due)
+        idle_s = _LONGEST_IDLE_S if due_in_s is None else min(_LONGEST_IDLE_S, float(due_in_s))
+        # What is due already is held by a worker that may die.
+        await _wait_for_any(self._wake, stop, timeout_s=idle_s if idle_s > 0 else _TAKEOVER_S)
+
+    async def _take(self, transaction: AsyncExitStack) -> tuple[AsyncConnection, list[Job]]:
+        """Begin `transaction` and hold in it the jobs that are due and that nobody else holds."""
+        tx = await transaction.enter_async_context(self._database.transaction())
+        return tx, [Job(*row) for row in await tx.execute(self._claim)]
+
+    async def _do(self, transaction: AsyncExitStack, tx: AsyncConnection, jobs: Sequence[Job]) -> None:
+        """Do `jobs`, which are held in `transaction`, and end it."""
+        failed = True
+        try:
+            async with transaction:
+                failures = await self._handler(tx, jobs)
+                await self._settle(tx, jobs, failures)
+            failed = bool(failures)
+        except Outage:
+            raise
+        except Exception as error:
+            # When it is the database that is away, this fails as well: no job has used up a try.
+            async with self._database.transaction() as tx:
+                await self._settle(tx, jobs, {job.id: error for job in jobs})
+        finally:
+            if failed:
+                self._wake.set()  # whoever waits must look anew at what is due and when
 
     async def _settle(self, tx: AsyncConnection, jobs: Sequence[Job], failures: Failures) -> None:
         t = self._table.c
@@ -215,7 +259,7 @@ class JobRunner:
         exhausted = self._max_attempts is not None and attempts >= self._max_attempts
         dead = exhausted or isinstance(error, Rejected)
         delay_s = self._backoff.delay_s(attempts)
-        log.warning(
+        (log.error if dead else log.warning)(
             "a job is dead" if dead else "a job failed and will be tried again",
             table=self._table.name,
             job_id=job.id,
@@ -224,9 +268,10 @@ class JobRunner:
             error=_describe(error),
             exc_info=None if isinstance(error, Rejected | Later) else error,
         )
+        t = self._table.c
         await tx.execute(
             self._table.update()
-            .where(self._table.c.id == job.id)
+            .where(t.id == job.id, t.attempts == job.attempts)  # nobody else has tried it meanwhile
             .values(
                 attempts=attempts,
                 state="dead" if dead else "pending",

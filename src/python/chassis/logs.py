@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -11,13 +12,23 @@ import orjson
 import structlog
 from opentelemetry import trace
 
-_QUIET = ("alembic", "aiobotocore", "aiohttp.access", "asyncio", "botocore", "httpx", "stripe", "uvicorn.error")
+_QUIET = (
+    "alembic",
+    "aiobotocore",
+    "aiohttp.access",
+    "asyncio",
+    "botocore",
+    "httpx",
+    "stripe",
+    "uvicorn.error",
+)
 
 
 def configure(service: str, version: str, level: str = "INFO") -> None:
     """Send this process's logs, those of libraries included, to standard output as one JSON object a line."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _trace_ids,
@@ -32,7 +43,7 @@ def configure(service: str, version: str, level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _identity(service, version),
@@ -69,4 +80,7 @@ def _trace_ids(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
 
 
 def _dumps(event: Any, **_: Any) -> str:
-    return orjson.dumps(event, default=str).decode()
+    try:
+        return orjson.dumps(event, default=str).decode()
+    except TypeError:  # what JSON has no place for, such as a lone surrogate or a number beyond 64 bits
+        return json.dumps(event, default=str, skipkeys=True)

@@ -9,29 +9,25 @@ import sqlalchemy as sa
 from alembic import command, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
-from chassis.database import async_url
+from chassis.database import engine
 
 # Any number, the same in every service: two migrations of one database must not run at once.
 _LOCK = 5_207_331_704
 
 
 def upgrade(folder: Path, url: str, revision: str = "head") -> None:
-    """Bring the database at `url` to `revision` of the migrations in `folder`; waits for another that does so."""
+    """Bring the database at `url` to `revision` of the migrations in `folder`; waits while another does."""
     asyncio.run(upgrade_async(folder, url, revision))
 
 
 async def upgrade_async(folder: Path, url: str, revision: str = "head") -> None:
     """As `upgrade`, for callers that are in an event loop already."""
-    engine = create_async_engine(async_url(url), poolclass=NullPool)
-    try:
-        async with engine.begin() as connection:
-            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-            await connection.run_sync(_run, folder, revision)
-    finally:
-        await engine.dispose()
+    async with _engine(url).begin() as connection:
+        await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        await connection.run_sync(_run, folder, revision)
 
 
 def run_env(target: sa.MetaData) -> None:
@@ -48,14 +44,10 @@ async def differences(url: str, target: sa.MetaData) -> list[object]:
     """What the migrated database at `url` lacks or has too much, compared with the tables in `target`."""
     from alembic.autogenerate import compare_metadata
 
-    engine = create_async_engine(async_url(url), poolclass=NullPool)
-    try:
-        async with engine.connect() as connection:
-            return await connection.run_sync(
-                lambda sync: list(compare_metadata(MigrationContext.configure(sync), target))
-            )
-    finally:
-        await engine.dispose()
+    async with _engine(url).connect() as connection:
+        return await connection.run_sync(
+            lambda sync: list(compare_metadata(MigrationContext.configure(sync), target))
+        )
 
 
 def create_standard_tables(*job_tables: str) -> None:
@@ -95,6 +87,11 @@ def _metadata() -> sa.MetaData:
     from chassis.database import metadata
 
     return metadata()
+
+
+def _engine(url: str) -> AsyncEngine:
+    # Waiting for another migration, or rewriting a large table, takes what it takes.
+    return engine(url, statement_timeout_s=None, poolclass=NullPool)
 
 
 def _run(connection: sa.Connection, folder: Path, revision: str) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import aws, jobs, telemetry
 from chassis.clock import Clock, Ids, new_id, utc_now
 from chassis.database import Database
-from chassis.jobs import Failures, Job, JobRunner, Later, Rejected
+from chassis.jobs import Failures, Job, JobRunner, Later, Outage, Rejected
 from chassis.listener import Listener
 from contracts.events.envelope import EVENT_TYPE_ATTRIBUTE, TRACEPARENT_ATTRIBUTE, Envelope, Event
 from contracts.topology import EVENTS, Topic, topic_of
@@ -60,7 +60,7 @@ class Publisher:
         self._arns = topic_arns
 
     async def publish(self, _: AsyncConnection, batch: Sequence[Job]) -> Failures:
-        """Publish `batch`; returns what was refused. Raises where the broker did not answer."""
+        """Publish `batch`; returns what was refused. Raises Outage where the broker does not answer."""
         by_arn: dict[str, list[Job]] = defaultdict(list)
         failures: dict[uuid.UUID, Exception] = {}
         for job in batch:
@@ -69,8 +69,12 @@ class Publisher:
                 failures[job.id] = Rejected(f"no topic is configured for {job.kind}")
             else:
                 by_arn[arn].append(job)
-        answers = await asyncio.gather(*(self._publish(arn, some) for arn, some in by_arn.items()))
+        answers = await asyncio.gather(
+            *(self._publish(arn, some) for arn, some in by_arn.items()), return_exceptions=True
+        )
         for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
             failures.update(answer)
         return failures
 
@@ -84,8 +88,8 @@ class Publisher:
             answer = await self._sns.publish_batch(TopicArn=arn, PublishBatchRequestEntries=entries)
         except Exception as error:
             if aws.is_unavailable(error):
-                raise Later(f"SNS does not answer: {error}") from error
-            raise
+                raise Outage(f"SNS does not answer: {error}") from error
+            return {job.id: error for job in batch}
         return {uuid.UUID(failed["Id"]): _refusal(failed) for failed in answer.get("Failed", [])}
 
 

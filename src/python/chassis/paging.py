@@ -33,7 +33,7 @@ def encode(*key: object) -> str:
 
 
 def decode(cursor: str, *types: type[Any]) -> tuple[Any, ...]:
-    """The sort key in `cursor`, each part made by the type given for it. Raises Invalid for one not made here."""
+    """The sort key in `cursor`, each part made by the type given for it. Raises Invalid if it is not ours."""
     try:
         parts = orjson.loads(
             base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)

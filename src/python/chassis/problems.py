@@ -10,6 +10,7 @@ A service derives its own from these and names them: `class OutOfStock(Conflict)
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -25,7 +26,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from chassis import logs, telemetry
-from chassis.database import is_unavailable, sqlstate
+from chassis.database import DatabaseUnavailable, is_busy, is_unavailable, sqlstate
 
 log = logs.get(__name__)
 
@@ -125,8 +126,16 @@ class Unavailable(Problem):
 
 def response(request: Request, problem: Problem) -> Response:
     """`problem` as a response to `request`."""
-    body = orjson.dumps(problem.document(request.url.path), default=str)
-    return Response(body, problem.status, problem.headers, MEDIA_TYPE)
+    return Response(body(request, problem), problem.status, problem.headers, MEDIA_TYPE)
+
+
+def body(request: Request, problem: Problem) -> bytes:
+    """`problem`, as an answer to `request`, in JSON; whatever the request held, it can be written."""
+    document = problem.document(request.url.path)
+    try:
+        return orjson.dumps(document, default=str)
+    except TypeError:  # such as a lone surrogate or a number beyond 64 bits
+        return json.dumps(document, default=str).encode()
 
 
 def install(app: FastAPI) -> None:
@@ -136,6 +145,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(DBAPIError, _on_database_error)
     app.add_exception_handler(PoolTimeoutError, _on_database_error)
+    app.add_exception_handler(DatabaseUnavailable, _on_database_error)
+    app.add_exception_handler(TimeoutError, _on_database_error)
     app.add_exception_handler(Exception, _on_unexpected)
 
 
@@ -176,6 +187,9 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
     if is_unavailable(error):
         log.error("the database does not answer", path=request.url.path, error=type(error).__name__)
         return response(request, Unavailable("The database does not answer now; try again shortly."))
+    if is_busy(error):
+        log.warning("a statement made way for others", path=request.url.path, error=str(error))
+        return response(request, Unavailable("Others are changing the same thing; try again shortly."))
     # 22: data exception, such as a NUL in a string or a number beyond its column.
     if isinstance(error, DBAPIError) and (
         (sqlstate(error) or "").startswith("22") or _refused_by_driver(error)

@@ -19,15 +19,17 @@ from fastapi import APIRouter, FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
 from chassis import health, idempotency, jobs, logs, migrations, openapi, problems, telemetry
-from chassis.database import Database
+from chassis.body_limit import BodyLimit
+from chassis.database import Database, DatabaseUnavailable
 from chassis.health import Check
-from chassis.settings import EX_CONFIG, ServiceSettings, SettingsError, load
+from chassis.settings import EX_CONFIG, CommonSettings, SettingsError, load
 
 log = logs.get(__name__)
 
-# Below the 30 s that ECS and the devstack give between SIGTERM and SIGKILL.
-STOP_GRACE_S = 20
-MAX_BODY_BYTES = 1024 * 1024  # the gateway's limit too
+EX_TEMPFAIL = 75  # sysexits.h: what it needs is away, starting again later will help
+# Together below the 30 s that ECS and the devstack give between SIGTERM and SIGKILL.
+REQUESTS_GRACE_S = 12
+COMPONENTS_GRACE_S = 15
 
 
 class Component(Protocol):
@@ -81,9 +83,9 @@ def create_app(
         openapi_url=f"/api/{name}s/openapi.json",
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.stopping = False
+    app.state.failed = False
     app.state.idempotency_table = idempotency_table
     problems.install(app)
     idempotency.install(app)
@@ -91,6 +93,7 @@ def create_app(
     app.include_router(health.router(name, version, checks))
     for router in routers:
         app.include_router(router)
+    app.add_middleware(BodyLimit)
     FastAPIInstrumentor.instrument_app(
         app, exclude_spans=["receive", "send"], excluded_urls="livez,readyz,health"
     )
@@ -102,24 +105,28 @@ async def _components(app: FastAPI, components: Sequence[Component]) -> AsyncIte
     """Run `components` beside the block; one that fails takes the process down, to be started anew."""
     stop = asyncio.Event()
     tasks = [asyncio.create_task(c.run(stop), name=type(c).__name__) for c in components]
+
+    def ended(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if stop.is_set() and error is None:
+            return
+        log.critical("a component failed, stopping", component=task.get_name(), exc_info=error)
+        app.state.failed = True
+        os.kill(os.getpid(), signal.SIGTERM)
+
     for task in tasks:
-        task.add_done_callback(_ended)
+        task.add_done_callback(ended)
     try:
         yield
     finally:
         app.state.stopping = True
         stop.set()
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=STOP_GRACE_S)
+            _, late = await asyncio.wait(tasks, timeout=COMPONENTS_GRACE_S)
             for task in late:
                 log.warning("did not finish in time", component=task.get_name())
                 task.cancel()
-
-
-def _ended(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("a component failed, stopping", component=task.get_name(), exc_info=error)
-        os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 def version_of(module_file: str) -> str:
@@ -133,7 +140,7 @@ class Program:
 
     name: str
     version: str
-    settings: type[ServiceSettings]
+    settings: type[CommonSettings]
     build: Callable[[Any], FastAPI]
     migrations: Path
     job_tables: Sequence[sa.Table] = ()
@@ -148,27 +155,35 @@ class Program:
         try:
             settings = load(self.settings)
         except SettingsError as error:
-            print(f"{self.name} cannot start:\n{error}", file=sys.stderr)
+            sys.stderr.write(f"{self.name} cannot start:\n{error}\n")
             return EX_CONFIG
         logs.configure(self.name, self.version, settings.log_level)
-        if arguments.command in self.commands:
-            return self.commands[arguments.command](settings, rest)
-        if rest:
+        if rest and arguments.command not in self.commands:
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        try:
+            return self._run(arguments.command, settings, rest)
+        except DatabaseUnavailable as error:
+            sys.stderr.write(f"{self.name} cannot {arguments.command}: {error}\n")
+            return EX_TEMPFAIL
+
+    def _run(self, command: str, settings: CommonSettings, rest: Sequence[str]) -> int:
+        if command in self.commands:
+            return self.commands[command](settings, rest)
         return {
             "serve": self._serve,
             "migrate": self._migrate,
             "dead-jobs": self._dead_jobs,
             "redrive-jobs": self._redrive_jobs,
-        }[arguments.command](settings)
+        }[command](settings)
 
-    def _serve(self, settings: ServiceSettings) -> int:
+    def _serve(self, settings: CommonSettings) -> int:
         endpoint = settings.otel_exporter_otlp_endpoint
         telemetry.configure(
             self.name, self.version, settings.environment, None if endpoint is None else str(endpoint)
         )
+        app = self.build(settings)
         config = uvicorn.Config(
-            self.build(settings),
+            app,
             host=settings.host,
             port=settings.port,
             loop="uvloop",
@@ -179,31 +194,38 @@ class Program:
             server_header=False,
             # Longer than the gateway keeps its own, so that it never writes into a closed connection.
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=STOP_GRACE_S,
+            timeout_graceful_shutdown=REQUESTS_GRACE_S,
         )
         server = uvicorn.Server(config)
+        # Having shut down, uvicorn raises the signal again: to be told to stop, and to stop, is no failure.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         server.run()
-        return 0 if server.started else 1
+        return 0 if server.started and not app.state.failed else 1
 
-    def _migrate(self, settings: ServiceSettings) -> int:
+    def _migrate(self, settings: CommonSettings) -> int:
         migrations.upgrade(self.migrations, settings.database_url.get_secret_value())
         return 0
 
-    def _dead_jobs(self, settings: ServiceSettings) -> int:
+    def _dead_jobs(self, settings: CommonSettings) -> int:
         return asyncio.run(self._each_job_table(settings, redrive=False))
 
-    def _redrive_jobs(self, settings: ServiceSettings) -> int:
+    def _redrive_jobs(self, settings: CommonSettings) -> int:
         return asyncio.run(self._each_job_table(settings, redrive=True))
 
-    async def _each_job_table(self, settings: ServiceSettings, *, redrive: bool) -> int:
+    async def _each_job_table(self, settings: CommonSettings, *, redrive: bool) -> int:
         database = Database(settings.database_url.get_secret_value(), pool_size=2)
         try:
             for table in self.job_tables:
                 if redrive:
-                    print(f"{table.name}: {await jobs.redrive(database, table)} redriven")
+                    _say(f"{table.name}: {await jobs.redrive(database, table)} redriven")
                     continue
                 for row in await jobs.dead(database, table):
-                    print(f"{table.name} {row.id} {row.kind} attempts={row.attempts} error={row.last_error}")
+                    _say(f"{table.name} {row.id} {row.kind} attempts={row.attempts} error={row.last_error}")
         finally:
             await database.close()
         return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
+import pydantic_settings
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -11,7 +14,13 @@ EX_CONFIG = 78  # sysexits.h: the environment is wrong, starting again will not 
 
 
 def _postgresql(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+    try:
+        parts = urlsplit(url.get_secret_value())
+        usable = parts.scheme in ("postgresql", "postgres") and parts.hostname and parts.path.strip("/")
+        _ = parts.port  # raises where it is no number
+    except ValueError:
+        usable = False
+    if not usable:
         raise ValueError("it must look like postgresql://user:password@host:5432/name")
     return url
 
@@ -23,13 +32,18 @@ QueueUrl = Annotated[str, Field(pattern=r"^https?://")]
 
 
 class SettingsError(Exception):
-    """The environment lacks something or holds something that cannot be used; the message names each variable."""
+    """The environment lacks something or holds what cannot be used; the message names each variable."""
 
 
-class ServiceSettings(BaseSettings):
+class CommonSettings(BaseSettings):
     """What every service reads. A field's name in capitals is the variable's name."""
 
-    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        frozen=True,
+        hide_input_in_errors=True,
+        extra="ignore",
+        env_ignore_empty=True,  # as shells and OpenTelemetry have it: set to nothing is not set
+    )
 
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
     port: Annotated[Port, Field(description="port to listen on")]
@@ -40,17 +54,24 @@ class ServiceSettings(BaseSettings):
         Field(description="the service's own database, postgresql://user:password@host:port/name"),
     ]
     database_pool_size: Annotated[int, Field(ge=2, le=100)] = 12
-    jwks_url: Annotated[HttpUrl, Field(description="where the user service publishes its signing keys")]
     otel_exporter_otlp_endpoint: Annotated[
         HttpUrl | None, Field(description="OpenTelemetry collector; without it nothing is exported")
     ] = None
 
 
+class ServiceSettings(CommonSettings):
+    """What every service reads but the one that signs the tokens itself."""
+
+    jwks_url: Annotated[HttpUrl, Field(description="where the user service publishes its signing keys")]
+
+
 class ConsumerSettings(BaseSettings):
-    """What a service that reads a queue reads besides; the topology's visibility timeout holds unless one is set."""
+    """What a service that reads a queue reads besides."""
 
     queue_wait_s: Annotated[int, Field(ge=0, le=20, description="how long to wait for a message")] = 20
-    queue_visibility_timeout_s: Annotated[int | None, Field(ge=1, le=43200)] = None
+    queue_visibility_timeout_s: Annotated[
+        int | None, Field(ge=1, le=43200, description="instead of the topology's own")
+    ] = None
 
 
 S = TypeVar("S", bound=BaseSettings)
@@ -66,6 +87,11 @@ def load(settings: type[S]) -> S:
     except ValidationError as error:
         lines = [_explain(settings, item["loc"], item["type"], item["msg"]) for item in error.errors()]
         raise SettingsError("\n".join(lines)) from None
+    except pydantic_settings.SettingsError as error:
+        # A list or a mapping that is not JSON: pydantic-settings stops at the first and names its field.
+        found = re.search(r'field "(\w+)"', str(error))
+        name = found[1].upper() if found else "A variable"
+        raise SettingsError(f"{name} cannot be used: it must be JSON.") from None
 
 
 def _explain(settings: type[BaseSettings], loc: tuple[int | str, ...], kind: str, message: str) -> str:
@@ -74,4 +100,4 @@ def _explain(settings: type[BaseSettings], loc: tuple[int | str, ...], kind: str
     hint = f" ({field.description})" if field is not None and field.description else ""
     if kind == "missing":
         return f"{name.upper()} is not set{hint}."
-    return f"{name.upper()} cannot be used{hint}: {message}."
+    return f"{name.upper()} cannot be used{hint}: {message.removeprefix('Value error, ')}."

@@ -1,4 +1,4 @@
-"""OpenTelemetry: traces over HTTP and queues, metrics. Without a collector, ids are still made and passed on."""
+"""OpenTelemetry: traces over HTTP and queues, metrics. Without a collector, ids are made and sent on."""
 
 from __future__ import annotations
 

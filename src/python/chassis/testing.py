@@ -28,7 +28,7 @@ class TokenIssuer:
         return dict(KeySet([self._key]).as_dict(private=False))
 
     def token(self, user_id: uuid.UUID, *roles: str, expires_in_s: float = 900, **claims: Any) -> str:
-        """A token for `user_id`, a customer unless `roles` say otherwise; `claims` replace the standard ones."""
+        """A token for `user_id`, a customer unless `roles` say otherwise; `claims` replace the usual ones."""
         now = utc_now()
         standard = {
             "iss": ISSUER,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -10,19 +11,27 @@ from contracts.money import MAX_SAFE_INTEGER
 
 
 def _without_control_characters(value: str) -> str:
-    """PostgreSQL stores no NUL; other control characters break mails and logs. Line breaks and tabs may stay."""
-    if any((ord(c) < 32 and c not in "\n\r\t") or ord(c) == 127 for c in value):
+    """PostgreSQL stores no NUL; other control characters break mails and logs. Line breaks, tabs may stay."""
+    if any(unicodedata.category(c) == "Cc" and c not in "\n\r\t" for c in value):
         raise ValueError("must hold no control characters")
     return value
 
 
+def _on_one_line(value: str) -> str:
+    """A line break in a name would begin a header of its own in a mail."""
+    if value.splitlines() != [value] or "\t" in value:
+        raise ValueError("must be one line, without tabs")
+    return value
+
+
 _Clean = AfterValidator(_without_control_characters)
+_OneLine = AfterValidator(_on_one_line)
 
 Line = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, strict=True), _Clean
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, strict=True), _Clean, _OneLine
 ]
 ShortLine = Annotated[
-    str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True, strict=True), _Clean
+    str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True, strict=True), _Clean, _OneLine
 ]
 Paragraphs = Annotated[str, StringConstraints(max_length=5000, strict=True), _Clean]
 # strict: true is not 1, and "1" is not 1.

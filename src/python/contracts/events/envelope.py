@@ -27,7 +27,13 @@ class Event(BaseModel):
     type: ClassVar[str]
     version: ClassVar[int]
 
-    def __init_subclass__(cls, *, type: str | None = None, version: int = 1, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls,
+        *,
+        type: str | None = None,  # noqa: A002 - reads well where a subclass names it
+        version: int = 1,
+        **kwargs: Any,
+    ) -> None:
         super().__init_subclass__(**kwargs)
         if type is not None:  # a base that only shares fields has none
             cls.type = type
@@ -60,7 +66,13 @@ class Envelope(BaseModel):
 
     @classmethod
     def wrap(
-        cls, event: Event, *, id: uuid.UUID, source: str, time: dt.datetime, traceparent: str | None = None
+        cls,
+        event: Event,
+        *,
+        id: uuid.UUID,  # noqa: A002 - the attribute's name in CloudEvents
+        source: str,
+        time: dt.datetime,
+        traceparent: str | None = None,
     ) -> Envelope:
         """Put `event` in an envelope; `source` is the publishing service's name, such as "order"."""
         return cls(

@@ -26,7 +26,7 @@ class PaymentAuthorized(_PaymentEvent, type="PAYMENT_AUTHORIZED"):
 
 
 class PaymentFailed(_PaymentEvent, type="PAYMENT_FAILED"):
-    """The provider said no; nothing is held and nothing was taken. `code` is for programs, `detail` for people."""
+    """The provider said no: nothing is held or taken. `code` is for programs, `detail` for people."""
 
     stage: Literal["authorization", "capture"]
     amount: Money

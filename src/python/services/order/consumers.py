@@ -26,7 +26,7 @@ log = logs.get(__name__)
 
 
 class Consumers:
-    """One handler per event of the order queue. Each reads the order, lets the domain decide, and stores it."""
+    """One handler per event of the order queue: it reads the order, lets the domain decide, and stores it."""
 
     def __init__(self, outbox: Outbox, *, clock: Clock = utc_now) -> None:
         self._outbox = outbox

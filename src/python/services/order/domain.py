@@ -196,7 +196,7 @@ def payment_refunded(order: Order, now: Moment, amount: Money, total_refunded: M
 
 
 def cancel(order: Order, now: Moment) -> Outcome:
-    """The customer wants it no more: what was held or taken goes back. Cancelling twice is cancelling once."""
+    """The customer wants it no more: what was held or taken goes back. Twice is as once."""
     return Outcome(order) if order.status is Status.CANCELLED else _cancelled(order, now, "requested")
 
 

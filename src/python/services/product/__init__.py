@@ -1,0 +1,1 @@
+"""Products: the catalogue, its search and images, and the stock that orders reserve, buy and give back."""

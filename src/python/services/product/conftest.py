@@ -1,0 +1,174 @@
+"""The product service in a test: on a real database, without cache and broker unless the test brings them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+
+from chassis import migrations
+from chassis.database import Database
+from chassis.testing import TokenIssuer, running
+from contracts.events.order import Address, OrderCancelled, OrderConfirmed, OrderCreated, OrderLine
+from contracts.money import Money
+from services.product import app as product_app
+from services.product import store
+from services.product.settings import Settings
+
+NOWHERE = "127.0.0.1:9"
+PRICE = Money(amount=500, currency="EUR")
+HOME = Address(recipient="Ada", line1="Allee 1", city="Berlin", postal_code="10115", country="DE")
+CUSTOMER = uuid.uuid4()
+
+
+@dataclass
+class Shop:
+    """The running product service, an admin and a customer of it."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    issuer: TokenIssuer
+    database: Database
+    admin: uuid.UUID
+    customer: uuid.UUID
+
+    def as_admin(self, *, key: str | None = None) -> dict[str, str]:
+        """Headers of the admin, with a fresh Idempotency-Key unless one is given."""
+        return self.issuer.headers(self.admin, "admin", key=key)
+
+    def as_customer(self) -> dict[str, str]:
+        """Headers of the customer."""
+        return self.issuer.headers(self.customer)
+
+    async def create(self, *, stock: int = 0, **said: Any) -> dict[str, Any]:
+        """Put a product into the catalogue, with so many pieces, and return it as the service showed it."""
+        answer = await self.client.post("/api/products", json=body(**said), headers=self.as_admin())
+        assert answer.status_code == 201, answer.text
+        product: dict[str, Any] = answer.json()
+        if stock:
+            await self.receive(product["id"], stock)
+        return product
+
+    async def receive(self, product_id: str, quantity: int) -> None:
+        """Put pieces on the shelf."""
+        where = f"/api/products/{product_id}/stock"
+        answer = await self.client.post(where, json={"quantity": quantity}, headers=self.as_admin())
+        assert answer.status_code == 200, answer.text
+
+    async def rows(self, table: sa.Table) -> int:
+        """How many rows the table has."""
+        async with self.database.reading() as connection:
+            return int(await connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+
+
+def body(**said: Any) -> dict[str, Any]:
+    """A request that describes a product."""
+    return {
+        "name": "Green tea",
+        "description": "Leaves from the first harvest.",
+        "category": "Tea",
+        "price": {"amount": 500, "currency": "EUR"},
+    } | said
+
+
+def settings(database_url: str, **changes: Any) -> Settings:
+    """Settings that reach nothing but the database."""
+    values: dict[str, Any] = {
+        "environment": "test",
+        "port": 1,
+        "database_url": database_url,
+        "database_pool_size": 5,
+        "jwks_url": f"http://{NOWHERE}",
+        "inventory_events_topic_arn": "arn:aws:sns:us-east-1:000000000000:inventory-events",
+        "inventory_update_queue_url": f"http://{NOWHERE}/queue",
+        "queue_wait_s": 1,
+        "images_bucket": "images",
+        "redis_url": f"redis://{NOWHERE}/0",
+    }
+    return Settings(**(values | changes))
+
+
+@pytest.fixture
+async def migrated_url(database_url: str) -> str:
+    """An empty database with the service's tables."""
+    await migrations.upgrade_async(product_app.MIGRATIONS, database_url)
+    return database_url
+
+
+@pytest.fixture
+async def database(migrated_url: str) -> AsyncIterator[Database]:
+    """The service's database."""
+    opened = Database(migrated_url, pool_size=5)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def aws_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment in which AWS does not answer."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{NOWHERE}",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+async def shop(
+    migrated_url: str,
+    database: Database,
+    aws_nowhere: None,  # noqa: ARG001 - sets the environment
+) -> AsyncIterator[Shop]:
+    """The service as it runs, with an empty catalogue, while cache and AWS are away."""
+    issuer = TokenIssuer()
+    app = product_app.build(settings(migrated_url))
+    async with running(app, issuer) as client:
+        yield Shop(app, client, issuer, database, uuid.uuid4(), uuid.uuid4())
+
+
+async def add_product(database: Database, *, on_hand: int = 0, retired: bool = False) -> uuid.UUID:
+    """Write a product with so many pieces on the shelf straight into the database."""
+    product_id, now = uuid.uuid4(), sa.func.now()
+    row = {"id": product_id, "name": "Tea", "description": "", "category": "Tea", "price": 500}
+    row |= {"currency": "EUR", "created_at": now, "updated_at": now, "retired_at": now if retired else None}
+    async with database.transaction() as tx:
+        await tx.execute(store.PRODUCTS.insert().values(row))
+        await tx.execute(
+            store.STOCK.insert().values(product_id=product_id, on_hand=on_hand, received=on_hand)
+        )
+    return product_id
+
+
+def created(order_id: uuid.UUID, *lines: tuple[uuid.UUID, int]) -> OrderCreated:
+    """News of an order of so many of each product."""
+    return OrderCreated(
+        order_id=order_id,
+        customer_id=CUSTOMER,
+        lines=tuple(
+            OrderLine(product_id=each, name="Tea", quantity=quantity, unit_price=PRICE)
+            for each, quantity in lines
+        ),
+        total=PRICE,
+        payment_method_id=uuid.uuid4(),
+        shipping_address=HOME,
+        expires_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+    )
+
+
+def confirmed(order_id: uuid.UUID) -> OrderConfirmed:
+    """News that the order is confirmed."""
+    return OrderConfirmed(order_id=order_id, customer_id=CUSTOMER, total=PRICE)
+
+
+def cancelled(order_id: uuid.UUID) -> OrderCancelled:
+    """News that the order is cancelled."""
+    return OrderCancelled(order_id=order_id, customer_id=CUSTOMER, reason="requested")

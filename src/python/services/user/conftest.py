@@ -1,0 +1,149 @@
+"""The user service in a test: on a real database, with quick passwords and a clock that the test holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from chassis import migrations
+from chassis.clock import utc_now
+from chassis.database import Database
+from chassis.testing import running
+from services.user import app as user_app
+from services.user import store
+from services.user.domain import Role, User
+from services.user.settings import Settings
+from services.user.tokens import SigningKeys, new_signing_keys
+
+PASSWORD = "correct horse battery"
+HOME = {
+    "recipient": "Ada Lovelace",
+    "line1": "Allee 1",
+    "line2": None,
+    "city": "Berlin",
+    "postal_code": "10115",
+    "country": "DE",
+}
+SIGNING_KEYS = new_signing_keys()
+
+
+@dataclass
+class HeldClock:
+    """A clock that stands still until it is moved."""
+
+    now: dt.datetime = field(default_factory=utc_now)
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        """Move on, by what `datetime.timedelta` takes."""
+        self.now += dt.timedelta(**by)
+
+
+@dataclass
+class Users:
+    """The running user service."""
+
+    client: httpx.AsyncClient
+    database: Database
+    keys: SigningKeys
+    clock: HeldClock
+
+    def headers(self, user_id: str | uuid.UUID, *roles: str, key: str | None = None) -> dict[str, str]:
+        """Request headers that sign somebody in, with a fresh Idempotency-Key unless `key` is given."""
+        user_id = uuid.UUID(str(user_id))
+        token = self.keys.access_token(user_id, roles or ("customer",), utc_now(), uuid.uuid4())
+        return {"Authorization": f"Bearer {token}", "Idempotency-Key": key or uuid.uuid4().hex}
+
+    async def register(self, email: str = "ada@example.com", **changes: Any) -> httpx.Response:
+        """Register somebody."""
+        key = changes.pop("key", None) or uuid.uuid4().hex
+        body = {"email": email, "password": PASSWORD, "display_name": "Ada"} | changes
+        return await self.client.post("/api/users", json=body, headers={"Idempotency-Key": key})
+
+    async def user_id(self, email: str = "ada@example.com") -> str:
+        """Register somebody and return their id."""
+        return str((await self.register(email)).json()["id"])
+
+    async def log_in(self, email: str = "ada@example.com", password: str = PASSWORD) -> httpx.Response:
+        """Sign somebody in."""
+        return await self.client.post("/api/users/login", json={"email": email, "password": password})
+
+    async def refresh(self, token: str) -> httpx.Response:
+        """Renew a session."""
+        return await self.client.post("/api/users/refresh", json={"refresh_token": token})
+
+    async def events(self) -> list[str]:
+        """The types of the events in the outbox, in the order of their writing."""
+        async with self.database.reading() as connection:
+            rows = await connection.execute(sa.select(store.OUTBOX.c.kind).order_by(store.OUTBOX.c.id))
+            return [kind.split(".")[1] for kind in rows.scalars()]
+
+    async def count(self, table: sa.Table) -> int:
+        """How many rows a table has."""
+        async with self.database.reading() as connection:
+            return int(await connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+
+
+def settings(database_url: str, **changes: Any) -> Settings:
+    """Settings that reach nothing but the database, with passwords that are hashed in no time."""
+    topic = "arn:aws:sns:eu-central-1:000000000000:"
+    values: dict[str, Any] = {
+        "environment": "test",
+        "port": 1,
+        "database_url": database_url,
+        "database_pool_size": 5,
+        "signing_keys": SIGNING_KEYS,
+        "user_events_topic_arn": topic + "user-events",
+        "notification_events_topic_arn": topic + "notification-events",
+        "argon2_time_cost": 1,
+        "argon2_memory_kib": 8,
+    }
+    return Settings(**(values | changes))
+
+
+@pytest.fixture
+async def migrated_url(database_url: str) -> str:
+    """An empty database with the service's tables."""
+    await migrations.upgrade_async(user_app.MIGRATIONS, database_url)
+    return database_url
+
+
+@pytest.fixture
+async def database(migrated_url: str) -> AsyncIterator[Database]:
+    """The service's database."""
+    opened = Database(migrated_url, pool_size=5)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def users(
+    migrated_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Users]:
+    """The service as it runs, without any account; AWS is where nobody answers."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    app = user_app.build(settings(migrated_url))
+    clock = HeldClock()
+    async with running(app) as client:
+        app.state.parts = replace(app.state.parts, clock=clock)
+        yield Users(client, database, app.state.parts.keys, clock)
+
+
+def user(email: str = "ada@example.com", *, roles: tuple[Role, ...] = (Role.CUSTOMER,)) -> User:
+    """Somebody with an account."""
+    return User(uuid.uuid4(), email, "Ada", utc_now(), roles)

@@ -119,7 +119,8 @@ def is_unavailable(error: BaseException) -> bool:
         return error.connection_invalidated or (sqlstate(error) or "").startswith(_AWAY)
     if isinstance(error, asyncpg.PostgresError):  # while connecting, before SQLAlchemy has a hand in it
         return (error.sqlstate or "").startswith(_AWAY)
-    return isinstance(error, OSError | TimeoutError | PoolTimeoutError)
+    # InternalClientError: the connection broke under a statement.
+    return isinstance(error, OSError | TimeoutError | PoolTimeoutError | asyncpg.InternalClientError)
 
 
 def is_busy(error: BaseException) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 from opentelemetry.metrics import CallbackOptions, Observation
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import logs, telemetry
@@ -30,6 +31,7 @@ _TAKEOVER_S = 1.0  # how soon to look again at a job that another worker holds: 
 _STATS_EVERY_S = 15.0
 _BACKOFF = Backoff()
 _OUTAGE_BACKOFF = Backoff(cap_s=5.0)
+_IN_HAND = sa.bindparam("in_hand", type_=ARRAY(sa.Uuid))
 
 
 @dataclass(frozen=True)
@@ -136,11 +138,13 @@ class JobRunner:
         self._backoff = backoff
         self._wake = listener.subscribe(table.name) if listener else asyncio.Event()
         self._looking = asyncio.Lock()
+        # Between the end of a transaction that failed and the note of it no lock keeps others from the job.
+        self._in_hand: set[uuid.UUID] = set()
         self._may_be_more = True
         t = table.c
         self._claim = (
             sa.select(t.id, t.kind, t.body, t.traceparent, t.attempts)
-            .where(t.state == "pending", t.due_at <= sa.func.now())
+            .where(t.state == "pending", t.due_at <= sa.func.now(), t.id != sa.func.all(_IN_HAND))
             .order_by(t.due_at)
             .limit(batch)
             .with_for_update(skip_locked=True)
@@ -225,11 +229,14 @@ class JobRunner:
     async def _take(self, transaction: AsyncExitStack) -> tuple[AsyncConnection, list[Job]]:
         """Begin `transaction` and hold in it the jobs that are due and that nobody else holds."""
         tx = await transaction.enter_async_context(self._database.transaction())
-        return tx, [Job(*row) for row in await tx.execute(self._claim)]
+        rows = await tx.execute(self._claim, {_IN_HAND.key: list(self._in_hand)})
+        return tx, [Job(*row) for row in rows]
 
     async def _do(self, transaction: AsyncExitStack, tx: AsyncConnection, jobs: Sequence[Job]) -> None:
         """Do `jobs`, which are held in `transaction`, and end it."""
         failed = True
+        ids = {job.id for job in jobs}
+        self._in_hand |= ids
         try:
             async with transaction:
                 failures = await self._handler(tx, jobs)
@@ -242,6 +249,7 @@ class JobRunner:
             async with self._database.transaction() as tx:
                 await self._settle(tx, jobs, {job.id: error for job in jobs})
         finally:
+            self._in_hand -= ids
             if failed:
                 self._wake.set()  # whoever waits must look anew at what is due and when
 

@@ -33,7 +33,7 @@ class Listener:
         while not stop.is_set():
             try:
                 await self._listen(stop)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except Exception as error:  # a server that dies breaks a connection in ever new ways
                 log.warning("listening was interrupted, connecting again", error=str(error))
                 await _wait(stop, _RECONNECT_S)
 

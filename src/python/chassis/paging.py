@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
@@ -32,14 +33,14 @@ def encode(*key: object) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(key, default=str)).decode().rstrip("=")
 
 
-def decode(cursor: str, *types: type[Any]) -> tuple[Any, ...]:
-    """The sort key in `cursor`, each part made by the type given for it. Raises Invalid if it is not ours."""
+def decode(cursor: str, *makers: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """The sort key in `cursor`, each part made by what is given for it. Raises Invalid if it is not ours."""
     try:
         parts = orjson.loads(
             base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         )
-        if not isinstance(parts, list) or len(parts) != len(types):
+        if not isinstance(parts, list) or len(parts) != len(makers):
             raise ValueError
-        return tuple(make(part) for make, part in zip(types, parts, strict=True))
+        return tuple(make(part) for make, part in zip(makers, parts, strict=True))
     except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
         raise Invalid("cursor: use next_cursor of the page before, unchanged.") from None

@@ -35,8 +35,8 @@ class SettingsError(Exception):
     """The environment lacks something or holds what cannot be used; the message names each variable."""
 
 
-class CommonSettings(BaseSettings):
-    """What every service reads. A field's name in capitals is the variable's name."""
+class _Environment(BaseSettings):
+    """How the environment is read. A field's name in capitals is the variable's name."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -44,6 +44,10 @@ class CommonSettings(BaseSettings):
         extra="ignore",
         env_ignore_empty=True,  # as shells and OpenTelemetry have it: set to nothing is not set
     )
+
+
+class CommonSettings(_Environment):
+    """What every service reads."""
 
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
     port: Annotated[Port, Field(description="port to listen on")]
@@ -65,7 +69,7 @@ class ServiceSettings(CommonSettings):
     jwks_url: Annotated[HttpUrl, Field(description="where the user service publishes its signing keys")]
 
 
-class ConsumerSettings(BaseSettings):
+class ConsumerSettings(_Environment):
     """What a service that reads a queue reads besides."""
 
     queue_wait_s: Annotated[int, Field(ge=0, le=20, description="how long to wait for a message")] = 20

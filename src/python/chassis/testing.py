@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from fastapi import FastAPI
@@ -15,6 +17,8 @@ from joserfc.jwk import KeySet, OKPKey
 
 from chassis.auth import ALGORITHM, AUDIENCE, ISSUER, Verifier
 from chassis.clock import utc_now
+
+T = TypeVar("T")
 
 
 class TokenIssuer:
@@ -48,6 +52,15 @@ class TokenIssuer:
             "Authorization": f"Bearer {self.token(user_id, *roles)}",
             "Idempotency-Key": key or uuid.uuid4().hex,
         }
+
+
+async def eventually(check: Callable[[], Awaitable[T]], *, within_s: float = 10) -> T:
+    """What `check` returns as soon as that is true; AssertionError if it is not in time."""
+    deadline = time.monotonic() + within_s
+    while not (found := await check()):
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {check}"
+        await asyncio.sleep(0.01)
+    return found
 
 
 @asynccontextmanager

@@ -1,0 +1,105 @@
+"""The chassis in a test: a database with the tables of a service that has none of its own but `effect`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from backing.postgres import Postgres
+from chassis import database as database_module
+from chassis import migrations
+from chassis.database import Database
+from chassis.idempotency import idempotency_table
+from chassis.inbox import inbox_table
+from chassis.jobs import job_table
+from chassis.outbox import outbox_table
+
+METADATA = database_module.metadata()
+OUTBOX = outbox_table(METADATA)
+JOBS = job_table("job", METADATA)
+INBOX = inbox_table(METADATA)
+IDEMPOTENCY = idempotency_table(METADATA)
+EFFECTS = sa.Table(
+    "effect",
+    METADATA,
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("many", sa.Integer),
+)
+
+
+async def create_tables(url: str) -> None:
+    """Make the tables, as a service's migration does."""
+
+    def create(connection: sa.Connection) -> None:
+        with Operations.context(MigrationContext.configure(connection)):
+            migrations.create_standard_tables("outbox", "job")
+        EFFECTS.create(connection)
+
+    database = Database(url, pool_size=2)
+    async with database.transaction() as tx:
+        await tx.run_sync(create)
+    await database.close()
+
+
+async def effects(database: Database) -> list[str]:
+    """What has taken effect, in that order."""
+    async with database.reading() as connection:
+        return list(await connection.scalars(sa.select(EFFECTS.c.what).order_by(sa.text("ctid"))))
+
+
+async def count(database: Database, table: sa.Table) -> int:
+    """How many rows `table` has."""
+    async with database.reading() as connection:
+        return int(await connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+
+
+async def note(tx: AsyncConnection, what: str) -> None:
+    """Have an effect."""
+    await tx.execute(EFFECTS.insert().values(what=what))
+
+
+class BrokenOff(Exception):
+    """Something went wrong in the midst of a transaction."""
+
+
+async def break_off(database: Database, do: Callable[[AsyncConnection], Awaitable[None]]) -> None:
+    """Begin a transaction, `do` something in it, and fail."""
+    async with database.transaction() as tx:
+        await do(tx)
+        raise BrokenOff
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A database with the tables."""
+    await create_tables(database_url)
+    opened = Database(database_url, pool_size=10)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def own_postgres(tmp_path: Path) -> Iterator[Postgres]:
+    """A server that is this test's alone: it may kill it. What was committed outlives that."""
+    server = Postgres(tmp_path / "postgres", log=tmp_path / "postgres.log")
+    server.initialise()
+    server.start()
+    server.wait_ready()
+    yield server
+    server.process.kill()
+
+
+@pytest.fixture
+async def own_database(own_postgres: Postgres) -> AsyncIterator[Database]:
+    """A database with the tables, on `own_postgres`."""
+    url = own_postgres.create_database("chassis")
+    await create_tables(url)
+    opened = Database(url, pool_size=10)
+    yield opened
+    await opened.close()

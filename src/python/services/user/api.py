@@ -49,7 +49,8 @@ class Parts:
     random: Callable[[int], bytes] = secrets.token_bytes
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
+    # Async, though it waits for nothing: FastAPI would call it in a thread otherwise.
     parts: Parts = request.app.state.parts
     return parts
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from chassis import paging, telemetry
 from chassis.auth import Caller, SignedIn
@@ -88,11 +88,12 @@ class PlaceOrder(BaseModel):
     payment_method_id: uuid.UUID
     address_id: uuid.UUID
 
-    @model_validator(mode="after")
-    def _each_product_once(self) -> PlaceOrder:
-        if len({item.product_id for item in self.items}) != len(self.items):
+    @field_validator("items")
+    @classmethod
+    def _each_product_once(cls, items: list[Item]) -> list[Item]:
+        if len({item.product_id for item in items}) != len(items):
             raise ValueError("name each product once, with its whole quantity")
-        return self
+        return items
 
 
 class ChangeAddress(BaseModel):

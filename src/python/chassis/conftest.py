@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backing.postgres import Postgres
 from chassis import database as database_module
-from chassis import migrations
+from chassis import migrations, telemetry
 from chassis.database import Database
 from chassis.idempotency import idempotency_table
 from chassis.inbox import inbox_table
@@ -73,6 +74,15 @@ async def break_off(database: Database, do: Callable[[AsyncConnection], Awaitabl
     async with database.transaction() as tx:
         await do(tx)
         raise BrokenOff
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_and_traces() -> None:
+    telemetry.configure("test", "1", "test", None)
+    # The default draws a picture of each traceback, which takes a second.
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()]
+    )
 
 
 @pytest.fixture

@@ -20,10 +20,11 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticSerializationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
+from starlette.routing import Match
 
 from chassis import logs, telemetry
 from chassis.database import DatabaseUnavailable, is_busy, is_unavailable, sqlstate
@@ -31,6 +32,8 @@ from chassis.database import DatabaseUnavailable, is_busy, is_unavailable, sqlst
 log = logs.get(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class ProblemDetail(BaseModel):
@@ -147,6 +150,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PoolTimeoutError, _on_database_error)
     app.add_exception_handler(DatabaseUnavailable, _on_database_error)
     app.add_exception_handler(TimeoutError, _on_database_error)
+    app.add_exception_handler(UnicodeEncodeError, _on_text_that_is_none)
+    app.add_exception_handler(PydanticSerializationError, _on_text_that_is_none)
     app.add_exception_handler(Exception, _on_unexpected)
 
 
@@ -176,9 +181,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [
-        {"pointer": _pointer(item["loc"]), "detail": _printable(item["msg"])} for item in error.errors()[:20]
-    ]
+    errors = [{"pointer": _pointer(item["loc"]), "detail": _reason(item)} for item in error.errors()[:20]]
     first = errors[0]
     return response(request, Invalid(f"{first['pointer']}: {first['detail']}", errors=errors))
 
@@ -195,6 +198,13 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
         (sqlstate(error) or "").startswith("22") or _refused_by_driver(error)
     ):
         return response(request, Invalid("A value cannot be stored: it holds a NUL or is out of range."))
+    return await _on_unexpected(request, error)
+
+
+async def _on_text_that_is_none(request: Request, error: Exception) -> Response:
+    # JSON can name half a character (RFC 8259, section 8.2), and pydantic's lax strings let it in.
+    if "surrogates not allowed" in str(error):
+        return response(request, Invalid("A text cannot be read: it holds half of a surrogate pair."))
     return await _on_unexpected(request, error)
 
 
@@ -225,12 +235,11 @@ def _method_not_allowed(request: Request) -> Problem:
 
 
 def _allowed_methods(request: Request) -> set[str]:
-    paths: Mapping[str, Mapping[str, object]] = request.app.openapi()["paths"]
     return {
-        method.upper()
-        for path, operations in paths.items()
-        if compile_path(path)[0].fullmatch(request.url.path)
-        for method in operations
+        method
+        for method in _METHODS
+        for route in request.app.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
     }
 
 
@@ -239,8 +248,15 @@ def _pointer(location: tuple[int | str, ...]) -> str:
     if where == "body" and path and isinstance(path[0], int):
         return "/"  # not JSON at all: what is given is an offset, not a place in a document
     if where == "body":
-        return "/" + "/".join(_printable(str(part)) for part in path)
+        # RFC 6901, section 3
+        return "/" + "/".join(_printable(str(each)).replace("~", "~0").replace("/", "~1") for each in path)
     return _printable(str(path[0] if path else where))
+
+
+def _reason(item: Mapping[str, Any]) -> str:
+    if item["type"] == "json_invalid":
+        return f"this is not JSON: {item['ctx']['error']}."
+    return _printable(item["msg"]).removeprefix("Value error, ") + "."
 
 
 def _printable(text: str) -> str:

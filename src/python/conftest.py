@@ -1,0 +1,14 @@
+"""The fixtures every test may ask for."""
+
+from backing.fixtures import (
+    backing_directory,
+    broker,
+    broker_server,
+    cache_server,
+    cache_url,
+    database_url,
+    mailbox,
+    mailbox_server,
+    postgres,
+    stripe_server,
+)

@@ -1,0 +1,180 @@
+"""What the provider tells of itself: the same outcomes as its answers, for when an answer was lost.
+
+https://docs.stripe.com/webhooks: events come more than once and in any order, and are signed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any
+
+import stripe
+from fastapi import APIRouter, Header, Request
+from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import logs
+from chassis.problems import BadRequest, Invalid
+from services.payment import domain, store
+from services.payment.api import Parts, PartsDep
+from services.payment.calls import settle
+from services.payment.domain import Decision, Payment
+
+log = logs.get(__name__)
+
+router = APIRouter(prefix="/api/payments", tags=["webhook"])
+
+# Against replay of what somebody overheard: https://docs.stripe.com/webhooks#verify-official-libraries
+_TOLERANCE_S = 300
+_REFUNDED = "charge.refunded"
+
+
+class SignatureWrong(BadRequest):
+    slug, title = "webhook-signature-wrong", "Webhook signature wrong"
+
+
+class Received(BaseModel):
+    """The event was taken; `applied` says whether it told anything of a payment here."""
+
+    applied: bool
+
+
+class _LastError(BaseModel):
+    code: str | None = None
+    message: str | None = None
+
+
+class _Intent(BaseModel):
+    """https://docs.stripe.com/api/payment_intents/object"""
+
+    id: str
+    metadata: dict[str, str] = {}
+    last_payment_error: _LastError | None = None
+
+    @property
+    def payment_id(self) -> uuid.UUID | None:
+        """The payment it was made for; None where it was not made here."""
+        try:
+            return uuid.UUID(self.metadata["payment_id"])
+        except (KeyError, ValueError):
+            return None
+
+
+class _Charge(BaseModel):
+    """https://docs.stripe.com/api/charges/object"""
+
+    payment_intent: str | None = None
+    amount_refunded: Annotated[int, Field(ge=0)]
+
+
+class _Data(BaseModel):
+    object: dict[str, Any]
+
+
+class _Event(BaseModel):
+    """https://docs.stripe.com/api/events/object"""
+
+    id: str
+    type: str
+    data: _Data
+
+
+@router.post("/webhook", operation_id="receive_provider_event")
+async def receive(
+    request: Request,
+    parts: PartsDep,
+    signature: Annotated[str | None, Header(alias="Stripe-Signature", max_length=2000)] = None,
+) -> Received:
+    """Take an event of the payment provider.
+
+    Its signature is its authentication, and its effect is the same however often it comes, so that neither an
+    access token nor an Idempotency-Key is asked for. What is not known here is taken and ignored.
+    """
+    event = _event(await request.body(), signature, parts.webhook_secret)
+    try:
+        applied = await _apply(parts, event)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise Invalid(f"/data/object/{where}: a {event.type} must have it, as Stripe documents it.") from None
+    return Received(applied=applied)
+
+
+def _event(body: bytes, signature: str | None, secret: str) -> _Event:
+    try:
+        # A signature is ASCII; Python refuses to compare anything else.
+        header = None if signature is None else signature.encode("ascii").decode()
+        stripe.WebhookSignature.verify_header(body, header, secret, _TOLERANCE_S)
+    except (stripe.SignatureVerificationError, UnicodeError):
+        raise SignatureWrong(
+            "Sign the body with this endpoint's secret, and send it within 5 minutes."
+        ) from None
+    try:
+        return _Event.model_validate_json(body)
+    except ValidationError:
+        raise Invalid("The body is no event of the payment provider.") from None
+
+
+async def _apply(parts: Parts, event: _Event) -> bool:
+    if event.type == _REFUNDED:
+        return await _refunded(parts, _Charge.model_validate(event.data.object))
+    if event.type not in _OF_INTENTS:
+        return False
+    intent = _Intent.model_validate(event.data.object)
+    if intent.payment_id is None:
+        return False
+    decide = _OF_INTENTS[event.type](intent, parts)
+    async with parts.database.transaction() as tx:
+        try:
+            payment = await store.locked(tx, intent.payment_id)
+        except store.PaymentUnknown:
+            return False
+        if payment.intent_id not in {None, intent.id}:
+            log.error("two intents of one payment", payment_id=str(payment.id), intent_id=intent.id)
+            return False
+        return await _settle(tx, parts, payment, decide)
+
+
+async def _refunded(parts: Parts, charge: _Charge) -> bool:
+    if charge.payment_intent is None:
+        return False
+    decide = partial(domain.refunded_by_provider, total=charge.amount_refunded, refund_id=parts.ids())
+    async with parts.database.transaction() as tx:
+        try:
+            payment = await store.locked_of_intent(tx, charge.payment_intent)
+        except store.PaymentUnknown:
+            return False
+        return await _settle(tx, parts, payment, decide)
+
+
+async def _settle(tx: AsyncConnection, parts: Parts, payment: Payment, decide: Decision) -> bool:
+    outcome = decide(payment)
+    await settle(tx, parts.outbox, payment, outcome)
+    return outcome.payment != payment
+
+
+def _held(intent: _Intent, _: Parts) -> Decision:
+    return partial(domain.authorized, intent_id=intent.id)
+
+
+def _failed(intent: _Intent, _: Parts) -> Decision:
+    error = intent.last_payment_error or _LastError()
+    code, detail = error.code or "payment_failed", error.message or "The payment failed."
+    return partial(domain.authorization_failed, code=code, detail=detail)
+
+
+def _taken(intent: _Intent, parts: Parts) -> Decision:
+    return partial(domain.captured, intent_id=intent.id, refund_id=parts.ids())
+
+
+def _let_go(_: _Intent, __: Parts) -> Decision:
+    return domain.voided
+
+
+_OF_INTENTS: Mapping[str, Callable[[_Intent, Parts], Decision]] = {
+    "payment_intent.amount_capturable_updated": _held,
+    "payment_intent.payment_failed": _failed,
+    "payment_intent.succeeded": _taken,
+    "payment_intent.canceled": _let_go,
+}

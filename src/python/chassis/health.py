@@ -48,7 +48,8 @@ def router(service: str, version: str, checks: Mapping[str, Check]) -> APIRouter
         found = dict(zip(checks, await asyncio.gather(*map(_ask, checks.values())), strict=True))
         failing = {name: state for name, state in found.items() if state != "ok"}
         if failing or request.app.state.stopping:
-            raise Unavailable("Not ready: " + (", ".join(failing) or "stopping") + ".")
+            reasons = [f"{name} ({why})" for name, why in failing.items()] or ["stopping"]
+            raise Unavailable(f"Not ready: {', '.join(reasons)}.")
         return Readiness(service=service, version=version, dependencies=found)
 
     return made
@@ -59,5 +60,5 @@ async def _ask(check: Check) -> str:
         async with asyncio.timeout(_CHECK_TIMEOUT_S):
             await check()
     except Exception as error:
-        return f"{type(error).__name__}"
+        return type(error).__name__
     return "ok"

@@ -10,6 +10,9 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
+# One for all clients: it keeps AWS' descriptions of itself, which take 6 MiB and long to read.
+_session = get_session()
+
 # One layer retries: the relay and the consumer do, with their own back-off.
 _CONFIG: dict[str, Any] = {
     "connect_timeout": 3,
@@ -25,7 +28,7 @@ def client(
     special = _s3(endpoint_url) if service == "s3" else {}
     config = AioConfig(read_timeout=read_timeout_s, max_pool_connections=20, **_CONFIG, **special)
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    opened: AbstractAsyncContextManager[Any] = get_session().create_client(
+    opened: AbstractAsyncContextManager[Any] = _session.create_client(
         service, region_name=region, endpoint_url=endpoint_url, config=config
     )
     return opened

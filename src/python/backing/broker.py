@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from backing.ports import LOOPBACK, answers, free_port
@@ -11,6 +12,15 @@ from backing.process import python_module
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 SECRET = "local"  # noqa: S105 - keeps nobody out
+
+
+@dataclass(frozen=True)
+class Provisioned:
+    """Where the parts of the topology are, by the names of topics and of queues (dead-letter queues too)."""
+
+    topic_arns: dict[str, str]
+    queue_urls: dict[str, str]
+    bucket: str
 
 
 class Broker:

@@ -12,12 +12,13 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
+from backing.broker import Provisioned
 from contracts.topology import QUEUES, SUBSCRIPTIONS, TOPICS, Queue, Subscription, Topic
 
 IMAGES_BUCKET = "mercato-product-images"
@@ -26,15 +27,6 @@ IMAGES_BUCKET = "mercato-product-images"
 _session = get_session()
 
 _TWO_WEEKS_S = 14 * 24 * 3600
-
-
-@dataclass(frozen=True)
-class Provisioned:
-    """Where the parts of the topology are, by the names of topics and of queues (dead-letter queues too)."""
-
-    topic_arns: dict[str, str]
-    queue_urls: dict[str, str]
-    bucket: str
 
 
 async def provision(

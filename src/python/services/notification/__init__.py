@@ -1,0 +1,1 @@
+"""Notifications: what customers are told, in a list of their own and by mail."""

@@ -21,13 +21,13 @@ class BodyLimit:
     def __init__(self, app: ASGIApp, limit: int = DEFAULT_LIMIT) -> None:
         self._app = app
         self._limit = limit
+        self._refusal = f"The body is too large: at most {limit} bytes are taken."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._declared(scope) <= self._limit:
             await self._app(scope, self._counted(receive), send)
             return
-        problem = TooLarge(f"The body is too large: at most {self._limit} bytes are taken.")
-        await problems.response(Request(scope), problem)(scope, receive, send)
+        await problems.response(Request(scope), TooLarge(self._refusal))(scope, receive, send)
 
     def _declared(self, scope: Scope) -> int:
         for name, value in scope["headers"]:
@@ -43,7 +43,8 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._limit:
-                raise HTTPException(413)  # the one kind that FastAPI lets through from reading a body
+                # The one kind that FastAPI lets through from reading a body.
+                raise HTTPException(413, self._refusal)
             return message
 
         return counted

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Body, Request
 
 from chassis.body_limit import DEFAULT_LIMIT
 from chassis.service import Running, create_app
@@ -15,7 +16,7 @@ router = APIRouter()
 
 
 @router.post("/api/tests")
-async def size(body: str) -> int:
+async def size(body: Annotated[str, Body()]) -> int:
     return len(body)
 
 

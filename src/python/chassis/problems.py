@@ -170,7 +170,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return response(request, _method_not_allowed(request))
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return response(request, TooLarge("The body is too large: at most 1 MiB is taken."))
+        return response(request, TooLarge(str(error.detail)))
     if status == HTTPStatus.BAD_REQUEST:
         # FastAPI's answer to a body that is not UTF-8; every other unreadable body is a 422 there.
         return response(request, Invalid("The body cannot be read: send JSON in UTF-8."))

@@ -9,9 +9,11 @@ from typing import Any
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import create_loader
 
-# One for all clients: it keeps AWS' descriptions of itself, which take 6 MiB and long to read.
-_session = get_session()
+# One for all clients: it keeps AWS' descriptions of itself, which take 6 MiB and long to read. A session for
+# all would keep the credentials too, and with them the account of its first client.
+_loader = create_loader()
 
 # One layer retries: the relay and the consumer do, with their own back-off.
 _CONFIG: dict[str, Any] = {
@@ -28,7 +30,9 @@ def client(
     special = _s3(endpoint_url) if service == "s3" else {}
     config = AioConfig(read_timeout=read_timeout_s, max_pool_connections=20, **_CONFIG, **special)
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    opened: AbstractAsyncContextManager[Any] = _session.create_client(
+    session = get_session()
+    session.register_component("data_loader", _loader)
+    opened: AbstractAsyncContextManager[Any] = session.create_client(
         service, region_name=region, endpoint_url=endpoint_url, config=config
     )
     return opened

@@ -45,7 +45,7 @@ class Parts:
     ids: Ids = new_id
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
 

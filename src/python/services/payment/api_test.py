@@ -231,7 +231,7 @@ async def test_a_payment_is_its_customers_and_the_admins(shop: Shop, by_order: b
     assert 404 == await get(shop.desk.customer, unknown=True)
 
 
-@pytest.mark.parametrize("target", ["x", "0", "by-order/x", "%00", "by-order/%00", "methods%2F.."])
+@pytest.mark.parametrize("target", ["x", "0", "by-order/x", "%00", "by-order/%00", "x%2F.."])
 async def test_what_is_no_id_is_refused(shop: Shop, target: str) -> None:
     """422 or 404, never a 500."""
     answer = await shop.client.get(f"/api/payments/{target}", headers=shop.headers())

@@ -7,6 +7,7 @@ from backing.fixtures import (
     cache_server,
     cache_url,
     database_url,
+    databases,
     mailbox,
     mailbox_server,
     postgres,

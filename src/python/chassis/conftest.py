@@ -12,6 +12,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from backing.fixtures import Databases
 from backing.postgres import Postgres
 from chassis import database as database_module
 from chassis import migrations, telemetry
@@ -86,10 +87,9 @@ def _logs_and_traces() -> None:
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """A database with the tables."""
-    await create_tables(database_url)
-    opened = Database(database_url, pool_size=10)
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    """A database with the tables, which are empty."""
+    opened = Database(await databases.clean("chassis", create_tables), pool_size=10)
     yield opened
     await opened.close()
 

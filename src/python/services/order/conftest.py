@@ -6,11 +6,13 @@ import datetime as dt
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
+from backing.fixtures import Databases
 from chassis import migrations
 from chassis.database import Database
 from chassis.testing import TokenIssuer, running
@@ -97,10 +99,9 @@ def settings(database_url: str, **changes: Any) -> Settings:
 
 
 @pytest.fixture
-async def migrated_url(database_url: str) -> str:
-    """An empty database with the service's tables."""
-    await migrations.upgrade_async(order_app.MIGRATIONS, database_url)
-    return database_url
+async def migrated_url(databases: Databases) -> str:
+    """A database with the service's tables, which are empty."""
+    return await databases.clean(order_app.NAME, partial(migrations.upgrade_async, order_app.MIGRATIONS))
 
 
 @pytest.fixture

@@ -7,12 +7,14 @@ import datetime as dt
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
+from backing.fixtures import Databases
 from chassis import jobs, migrations
 from chassis.clock import new_id, utc_now
 from chassis.database import Database
@@ -222,10 +224,9 @@ def settings(database_url: str, **changes: Any) -> Settings:
 
 
 @pytest.fixture
-async def migrated_url(database_url: str) -> str:
-    """An empty database with the service's tables."""
-    await migrations.upgrade_async(payment_app.MIGRATIONS, database_url)
-    return database_url
+async def migrated_url(databases: Databases) -> str:
+    """A database with the service's tables, which are empty."""
+    return await databases.clean(payment_app.NAME, partial(migrations.upgrade_async, payment_app.MIGRATIONS))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 
+from backing.fixtures import Databases
 from chassis import migrations
 from chassis.database import Database
 from chassis.testing import TokenIssuer, running
@@ -96,10 +98,9 @@ def settings(database_url: str, **changes: Any) -> Settings:
 
 
 @pytest.fixture
-async def migrated_url(database_url: str) -> str:
-    """An empty database with the service's tables."""
-    await migrations.upgrade_async(product_app.MIGRATIONS, database_url)
-    return database_url
+async def migrated_url(databases: Databases) -> str:
+    """A database with the service's tables, which are empty."""
+    return await databases.clean(product_app.NAME, partial(migrations.upgrade_async, product_app.MIGRATIONS))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import json
 import os
 import signal
@@ -42,6 +43,7 @@ if len(sys.argv) > 2:
 import uvicorn
 from ministack import app as ministack
 from ministack.services import sns, sqs
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from backing.ports import LOOPBACK
 
@@ -82,6 +84,9 @@ class Arrivals:
 
 arrivals = Arrivals()
 
+# The connection on which a receive was asked for.
+_connection: contextvars.ContextVar[asyncio.Transport] = contextvars.ContextVar("connection")
+
 
 async def receive_message(data: dict[str, Any], queue_url: str) -> dict[str, Any]:
     """ReceiveMessage that is answered as soon as there is a message."""
@@ -95,7 +100,7 @@ async def receive_message(data: dict[str, Any], queue_url: str) -> dict[str, Any
             f"Value {wait} for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20.",
         )
     deadline = time.time() + int(wait)
-    while True:
+    while not await _client_gone():
         received: dict[str, Any] = await _receive_message({**data, "WaitTimeSeconds": 0}, queue_url)
         now = time.time()
         if received or now >= deadline or arrivals.closing:
@@ -103,6 +108,7 @@ async def receive_message(data: dict[str, Any], queue_url: str) -> dict[str, Any
         # A message in flight comes back when its time runs out, which no arrival announces.
         back = min((message["visible_at"] for message in queue["messages"]), default=deadline)
         await arrivals.wait(max(0.001, min(_LONGEST_NAP_S, deadline - now, back - now)))
+    return {}
 
 
 def collect_messages(queue: dict[str, Any], limit: int, visibility_timeout_s: int) -> list[Any]:
@@ -207,6 +213,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if (b"x-amz-target", b"AmazonSQS.ReceiveMessage") not in scope.get("headers", ()):
         await ministack.app(scope, receive, send)
         return
+    _connection.set(scope["extensions"]["connection"]["transport"])
     asked = asyncio.Event()
 
     async def request() -> Any:
@@ -224,6 +231,15 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Protocol(HttpToolsProtocol):
+    """Tells the application on which connection a request came."""
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {"connection": {"transport": self.transport}}
 
 
 class Server(uvicorn.Server):
@@ -267,6 +283,7 @@ def main() -> None:
     ministack._load_persisted_state()
     config = uvicorn.Config(
         app,
+        http=Protocol,
         host=LOOPBACK,
         port=int(sys.argv[1]),
         lifespan="off",
@@ -282,6 +299,16 @@ def main() -> None:
     Server(config).run()
     if ministack.PERSIST_STATE:
         ministack.save_all(ministack._build_persistence_save_dict())
+
+
+async def _client_gone() -> bool:
+    """Whether nobody would get the answer. What wakes a receive may come with the end of its own client.
+
+    Both then lie in the sockets: the loop reads all of them before its next turn but one.
+    """
+    for _ in range(2):
+        await asyncio.sleep(0)
+    return _connection.get().is_closing()
 
 
 def _delete(queue: dict[str, Any], receipt_handle: str) -> None:

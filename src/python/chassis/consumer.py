@@ -144,6 +144,8 @@ class Consumer:
         finally:
             stopping.cancel()
             receiving.cancel()
+            # What waits at the broker has ended when this returns, so that it takes nothing along any more.
+            await asyncio.wait([receiving, stopping])
 
     async def _consume(self, messages: Messages) -> None:
         deliveries: list[Delivery] = []

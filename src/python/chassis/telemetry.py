@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastapi import FastAPI
 from opentelemetry import metrics, propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import MeterProvider
@@ -10,6 +11,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 tracer = trace.get_tracer("mercato")
 meter = metrics.get_meter("mercato")
@@ -39,6 +41,33 @@ def configure(service: str, version: str, environment: str, endpoint: str | None
     reader = PeriodicExportingMetricReader(OTLPMetricExporter())
     metrics.set_meter_provider(MeterProvider(resource=resource, metric_readers=[reader]))
     AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
+
+
+def instrument(app: FastAPI) -> None:
+    """Have every request of `app` recorded as a span, by the conventions, and counted."""
+    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
+    FastAPIInstrumentor.instrument_app(
+        app, exclude_spans=["receive", "send"], excluded_urls="livez,readyz,health"
+    )
+
+
+class Traced:
+    """ASGI middleware: a request belongs to the trace that it names, or to a new one.
+
+    Where nobody reads spans this is all that is needed of them: a fifth of a simple read goes into recording.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or trace.get_current_span().get_span_context().is_valid:
+            await self._app(scope, receive, send)
+            return
+        sent = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
+        with tracer.start_as_current_span(scope["method"], context=context_of(sent.decode("latin-1"))):
+            await self._app(scope, receive, send)
 
 
 def traceparent() -> str | None:

@@ -40,7 +40,7 @@ def configure(service: str, version: str, environment: str, endpoint: str | None
     trace.set_tracer_provider(provider)
     reader = PeriodicExportingMetricReader(OTLPMetricExporter())
     metrics.set_meter_provider(MeterProvider(resource=resource, metric_readers=[reader]))
-    AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
+    AsyncPGInstrumentor().instrument()
 
 
 def instrument(app: FastAPI) -> None:

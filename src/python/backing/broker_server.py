@@ -105,10 +105,23 @@ async def receive_message(data: dict[str, Any], queue_url: str) -> dict[str, Any
         now = time.time()
         if received or now >= deadline or arrivals.closing:
             return received
+        await _something_visible(queue, deadline)
+    return {}
+
+
+async def _something_visible(queue: dict[str, Any], deadline: float) -> None:
+    """Return when a message may be received, in a second at most, or at `deadline`.
+
+    Each arrival wakes the receives of every queue: this look is cheap, and asking ministack is not.
+    """
+    nap_until = min(deadline, time.time() + _LONGEST_NAP_S)
+    while not arrivals.closing:
         # A message in flight comes back when its time runs out, which no arrival announces.
         back = min((message["visible_at"] for message in queue["messages"]), default=deadline)
-        await arrivals.wait(max(0.001, min(_LONGEST_NAP_S, deadline - now, back - now)))
-    return {}
+        now = time.time()
+        if back <= now or now >= nap_until:
+            return
+        await arrivals.wait(max(0.001, min(nap_until, back) - now))
 
 
 def collect_messages(queue: dict[str, Any], limit: int, visibility_timeout_s: int) -> list[Any]:

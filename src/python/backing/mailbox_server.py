@@ -12,7 +12,9 @@ A mail that comes again with the same Message-ID is stored once, as real mail st
 from __future__ import annotations
 
 import asyncio
+import base64
 import email
+import email.parser
 import email.policy
 import hashlib
 import html
@@ -33,6 +35,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from backing.ports import LOOPBACK
 
 _LIMIT = 200
+
+_headers = email.parser.BytesHeaderParser().parsebytes
 
 
 @dataclass(frozen=True)
@@ -63,18 +67,23 @@ class Store:
 
     def add(self, content: bytes, sender: str, recipients: list[str]) -> None:
         """Store a mail unless one of its Message-ID is there."""
-        message = email.message_from_bytes(content, policy=email.policy.default)
-        identity = str(message["Message-ID"] or "").strip().encode() or content
+        identity = str(_headers(content)["Message-ID"] or "").strip().encode() or content
         key = hashlib.sha256(identity).hexdigest()[:20]
         with self._lock:
             if key in self._recipients:
                 return
-            mail = _parse(message, key, self._received, sender, recipients)
+            # As it came: most mails are never read, and taking them apart is what costs.
+            stored = {
+                "received": self._received,
+                "sender": sender,
+                "to": recipients,
+                "content": base64.b64encode(content).decode(),
+            }
             # In two steps, so that a reader or a later run never meets half a mail.
             scratch = self._directory / f"{key}.tmp"
-            scratch.write_text(json.dumps(asdict(mail)))
+            scratch.write_text(json.dumps(stored))
             scratch.rename(self._directory / f"{key}.json")
-            self._recipients[key] = mail.to
+            self._recipients[key] = recipients
             self._received += 1
 
     def get(self, key: str) -> Mail | None:
@@ -82,7 +91,7 @@ class Store:
         with self._lock:
             if key not in self._recipients:
                 return None
-            return Mail(**json.loads((self._directory / f"{key}.json").read_text()))
+            return _mail_of(key, json.loads((self._directory / f"{key}.json").read_text()))
 
     def newest(self, to: str | None, limit: int) -> list[Mail]:
         """The newest mails, to one address or to all."""
@@ -186,12 +195,13 @@ def _mail(mail: Mail) -> str:
     return f"<p>{addresses} · <a href='/'>all mails</a></p><pre>{html.escape(mail.text)}</pre>{frame}"
 
 
-def _parse(message: EmailMessage, key: str, received: int, sender: str, recipients: list[str]) -> Mail:
+def _mail_of(key: str, stored: dict[str, Any]) -> Mail:
+    message = email.message_from_bytes(base64.b64decode(stored["content"]), policy=email.policy.default)
     return Mail(
         id=key,
-        received=received,
-        sender=sender,
-        to=recipients,
+        received=stored["received"],
+        sender=stored["sender"],
+        to=stored["to"],
         subject=str(message["Subject"] or ""),
         text=_part(message, "plain"),
         html=_part(message, "html"),

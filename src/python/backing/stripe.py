@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ class Stripe:
         state: Path | None = None,
         webhook_url: str | None = None,
         webhook_secret: str | None = None,
+        webhook_events: Sequence[str] = (),
     ) -> None:
-        """Events are posted to `webhook_url`, signed with `webhook_secret`, if there is one.
+        """Events are posted to `webhook_url`, if there is one, signed with `webhook_secret`: all of them, or
+        those of the types `webhook_events`.
 
         With a `state` file the provider saves itself there when stopped, and goes on from it.
         """
@@ -36,7 +39,11 @@ class Stripe:
             "backing.stripe_server",
             *args,
             log=log,
-            env={"WEBHOOK_URL": webhook_url or "", "WEBHOOK_SECRET": self.webhook_secret},
+            env={
+                "WEBHOOK_URL": webhook_url or "",
+                "WEBHOOK_SECRET": self.webhook_secret,
+                "WEBHOOK_EVENTS": ",".join(webhook_events),
+            },
         )
 
     @property

@@ -1,8 +1,8 @@
 """The payment provider's process: localstripe, made to behave as Stripe documents where it does not.
 
 Run as `python -m backing.stripe_server PORT [STATE_FILE]`; with WEBHOOK_URL and WEBHOOK_SECRET set, events
-are posted there. localstripe is under the GPL: it runs here, in a process for development and tests, and
-is part of no service.
+are posted there, those of the types in WEBHOOK_EVENTS (with commas between) or all. localstripe is under the
+GPL: it runs here, in a process for development and tests, and is part of no service.
 
 What is added (docs.stripe.com/api, as of its idempotent_requests, payment_intents and refunds pages):
 
@@ -234,9 +234,10 @@ def main() -> None:
     """Serve until SIGTERM, then save the state."""
     os.umask(0o077)
     state = Path(sys.argv[2]) if len(sys.argv) > 2 else None
-    provider = Provider(
-        webhooks=Webhooks(os.environ.get("WEBHOOK_URL"), os.environ.get("WEBHOOK_SECRET", ""))
-    )
+    env = os.environ
+    events = [name for name in env.get("WEBHOOK_EVENTS", "").split(",") if name]
+    webhooks = Webhooks(env.get("WEBHOOK_URL"), env.get("WEBHOOK_SECRET", ""), events)
+    provider = Provider(webhooks=webhooks)
     app = build(provider)
     if state is not None:
         provider.load(state)

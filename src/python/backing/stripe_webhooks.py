@@ -8,6 +8,7 @@ import hmac
 import json
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -21,9 +22,13 @@ _log = logging.getLogger(__name__)
 class Webhooks:
     """Sends events to one URL. What was not taken yet is `pending`, by the event's id."""
 
-    def __init__(self, url: str | None = None, secret: str = "") -> None:
-        """Without a `url` events are recorded by localstripe and sent nowhere."""
+    def __init__(self, url: str | None = None, secret: str = "", events: Sequence[str] = ()) -> None:
+        """Without a `url` events are recorded by localstripe and sent nowhere.
+
+        As an endpoint of Stripe's, it gets the types that it names in `events`, or all if it names none.
+        """
         self._url = url
+        self._events = frozenset(events)
         self._secret = secret.encode()
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -45,7 +50,7 @@ class Webhooks:
 
     def send(self, event: Any) -> None:
         """Send one of localstripe's events in the background."""
-        if not self._url:
+        if not self._url or (self._events and event.type not in self._events):
             return
         self.pending[event.id] = event
         task = asyncio.get_running_loop().create_task(self._deliver(event))

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import inbox, logs, telemetry
 from chassis.backoff import Backoff
 from chassis.database import Database, is_unavailable
+from chassis.spacing import Spacing
 from contracts.events.envelope import Envelope, Event
 from contracts.topology import EVENTS, Queue, events_for
 
@@ -91,6 +92,8 @@ class Consumer:
         self._visibility_timeout_s = visibility_timeout_s or queue.visibility_timeout_s
         self._backoff = backoff
         self._pollers = pollers
+        self._receiving = asyncio.Lock()
+        self._spacing = Spacing(_BATCH)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set; what was received is finished first."""
@@ -104,7 +107,7 @@ class Consumer:
             try:
                 if failures:
                     await self._database.ping()
-                await self._consume(await self._receive_unless(stop))
+                await self._consume(await self._next_messages(stop))
                 failures = 0
             except Exception as error:
                 failures += 1
@@ -131,6 +134,17 @@ class Consumer:
         )
         messages: Messages = answer.get("Messages", [])
         return messages
+
+    async def _next_messages(self, stop: asyncio.Event) -> Messages:
+        """What comes next. One poller waits for it; the others are at work, or queue up to wait next."""
+        async with self._receiving:
+            if pause_s := self._spacing.pause_s:
+                await _sleep_unless(stop, pause_s)
+            if stop.is_set():
+                return []
+            messages = await self._receive_unless(stop)
+            self._spacing.found(len(messages))
+            return messages
 
     async def _receive_unless(self, stop: asyncio.Event) -> Messages:
         """Receive; nothing, if `stop` is set while nothing comes."""

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 TABLE = "inbox"
+_EVENT_IDS = sa.bindparam("event_ids", type_=ARRAY(sa.Uuid))
 
 
 def inbox_table(metadata: sa.MetaData) -> sa.Table:
@@ -31,6 +32,10 @@ async def take(tx: AsyncConnection, table: sa.Table, event_ids: Sequence[Any]) -
 
     Waits for another transaction that is recording one of them at this moment.
     """
-    statement = insert(table).on_conflict_do_nothing().returning(table.c.event_id)
-    fresh = await tx.execute(statement.values([{"event_id": event_id} for event_id in event_ids]))
+    # An array of them, so that the statement is the same whatever their number, and compiled once.
+    new = sa.select(sa.func.unnest(_EVENT_IDS))
+    statement = insert(table).from_select(["event_id"], new).on_conflict_do_nothing()
+    fresh = await tx.execute(
+        statement.returning(table.c.event_id), {_EVENT_IDS.key: list(dict.fromkeys(event_ids))}
+    )
     return set(fresh.scalars())

@@ -23,6 +23,7 @@ from chassis import logs, telemetry
 from chassis.backoff import Backoff
 from chassis.database import Database
 from chassis.listener import Listener
+from chassis.spacing import Spacing
 
 log = logs.get(__name__)
 
@@ -128,6 +129,7 @@ class JobRunner:
         workers: int = 1,
         max_attempts: int | None = None,
         backoff: Backoff = _BACKOFF,
+        spacing: Spacing | None = None,
     ) -> None:
         self._database = database
         self._table = table
@@ -138,6 +140,7 @@ class JobRunner:
         self._backoff = backoff
         self._wake = listener.subscribe(table.name) if listener else asyncio.Event()
         self._looking = asyncio.Lock()
+        self._spacing = spacing or Spacing(batch)
         # Between the end of a transaction that failed and the note of it no lock keeps others from the job.
         self._in_hand: set[uuid.UUID] = set()
         self._may_be_more = True
@@ -206,11 +209,14 @@ class JobRunner:
         async with AsyncExitStack() as transaction:
             async with self._looking:
                 await self._wait_for_jobs(stop)
+                if pause_s := self._spacing.pause_s:
+                    await _wait_for_any(stop, timeout_s=pause_s)
                 if stop.is_set():
                     return
                 self._wake.clear()
                 tx, jobs = await self._take(transaction)
                 self._may_be_more = len(jobs) == self._batch
+                self._spacing.found(len(jobs))
             if jobs:
                 await self._do(transaction, tx, jobs)
 

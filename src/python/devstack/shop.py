@@ -25,6 +25,14 @@ from devstack.replica import Replica
 from devstack.state import Running, Secrets, State
 from devstack.supervisor import Reporter, Supervisor
 
+# What the payment service's webhook makes use of, as an endpoint at Stripe is to be set up too.
+_WEBHOOK_EVENTS = (
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.payment_failed",
+    "payment_intent.succeeded",
+    "payment_intent.canceled",
+    "charge.refunded",
+)
 # A task that does not end by itself has met something that it waits for in vain.
 _TASK_TIMEOUT_S = 120
 
@@ -181,6 +189,7 @@ class Shop:
             state=self._state.directory / "stripe.state",
             webhook_url=f"{self._gateway.internal_url}/api/payments/webhook",
             webhook_secret=secrets.stripe_webhook_secret,
+            webhook_events=_WEBHOOK_EVENTS,
         )
         await self._supervisor.start("stripe", server)
         return server.url

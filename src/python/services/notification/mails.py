@@ -16,6 +16,7 @@ from chassis.backoff import Backoff
 from chassis.database import Database
 from chassis.jobs import Failures, Job, JobRunner
 from chassis.listener import Listener
+from chassis.spacing import Spacing
 from services.notification import domain, store
 from services.notification.domain import Letter, Notification
 from services.notification.mailer import Mail, Mailer
@@ -91,4 +92,6 @@ def runner(database: Database, mails: Mails, listener: Listener | None = None) -
         workers=WORKERS,
         max_attempts=MAX_ATTEMPTS,
         backoff=_BACKOFF,
+        # Nobody waits for a mail by the second, and those that come together share a connection.
+        spacing=Spacing(BATCH, each_s=0.1, most_s=0.5),
     )

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from devstack.client import Client, Refused
@@ -57,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         url, mailbox_url = _where(arguments)
         asyncio.run(_play(console, url, mailbox_url, STORIES[arguments.story]))
     except (StateError, DemoFailed, Refused) as error:
-        Console(stderr=True).print(f"[red]The demo failed:[/] {error}", highlight=False, soft_wrap=True)
+        said = f"[red]The demo failed:[/] {escape(str(error))}"
+        Console(stderr=True).print(said, highlight=False, soft_wrap=True)
     except aiohttp.ClientError as error:
         sys.stderr.write(f"The shop cannot be reached: {error}. Start one with ./pants up.\n")
     else:

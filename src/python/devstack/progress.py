@@ -7,6 +7,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -53,7 +54,7 @@ class Progress:
 
     def failed(self, name: str, error: str) -> None:
         """It could not be started again; that is tried anew."""
-        self._console.print(f"[red]{name} does not start, trying again:[/] {error}", highlight=False)
+        self._console.print(f"[red]{name} does not start, trying again:[/] {escape(error)}", highlight=False)
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))

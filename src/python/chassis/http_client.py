@@ -111,7 +111,9 @@ class HttpClient:
             raise self._unavailable(f"did not answer within {self._deadline_s:g} s") from None
         except _Transient as error:
             raise self._unavailable(str(error)) from error
-        except OpenedState:
+        except OpenedState as opened:
+            # One object for every call that is refused, which would keep the frames of each.
+            opened.__traceback__ = None
             raise self._unavailable("has failed repeatedly and is left alone for a moment") from None
 
     async def _with_retries(self, method: str, path: str, **options: Any) -> Answer:

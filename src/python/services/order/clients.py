@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from chassis.http_client import HttpClient
+from chassis.http_client import Answer, HttpClient
 from chassis.problems import Unavailable
 from contracts.events.order import Address
 from contracts.money import Money
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class Quote(BaseModel):
@@ -53,7 +55,7 @@ class ProductClient:
         answer = await self._http.get("/api/products/quotes", params={"ids": ids})
         if answer.status != 200:
             raise Unavailable(f"The product service answered {answer.status} when asked for prices.")
-        return {quote.product_id: quote for quote in _Quotes.model_validate_json(answer.body).items}
+        return {quote.product_id: quote for quote in _read(_Quotes, answer, "product").items}
 
 
 class UserClient:
@@ -68,4 +70,12 @@ class UserClient:
             return None
         if answer.status != 200:
             raise Unavailable(f"The user service answered {answer.status} when asked for an address.")
-        return Address.model_validate_json(answer.body)
+        return _read(Address, answer, "user")
+
+
+def _read(model: type[M], answer: Answer, service: str) -> M:
+    try:
+        return model.model_validate_json(answer.body)
+    except ValidationError:
+        # Its values, in the error too, are other people's.
+        raise Unavailable(f"The {service} service's answer cannot be read; try again shortly.") from None

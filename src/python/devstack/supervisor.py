@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from backing.process import Process, ProcessError
+from backing.process import Process
 
 _LOOK_EVERY_S = 0.1
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
@@ -131,7 +131,7 @@ class Supervisor:
             await self._start(name, supervised.server)
             if supervised.restore is not None:
                 await supervised.restore()
-        except ProcessError as error:
+        except Exception as error:  # whatever a restoring command met: supervision goes on
             self._reporter.failed(name, str(error))
         else:
             self._on_restart()

@@ -98,8 +98,8 @@ class Calls:
     async def handle(self, tx: AsyncConnection, job: Job) -> None:
         """Make the call of `job`. Raises Later where its outcome is unknown, Rejected where it stayed so."""
         call = _load(job)
-        if job.attempts and not await _is_awaited(tx, call):
-            return  # a webhook told the outcome
+        if not await _is_awaited(tx, call):
+            return  # a webhook told the outcome, perhaps while the job was dead
         self._refuse_if_stale(job, call)
         try:
             decide = await self._ask(call, str(job.id))

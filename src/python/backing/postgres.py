@@ -33,7 +33,7 @@ _SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
     "shared_buffers": "32MB",
-    "max_connections": "120",
+    "max_connections": "200",
     "huge_pages": "off",
     "jit": "off",
     "work_mem": "2MB",

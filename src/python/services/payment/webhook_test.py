@@ -68,13 +68,13 @@ async def test_a_hold_whose_answer_was_lost_is_told_by_the_provider(shop: Shop) 
 
 
 async def test_a_hold_that_the_provider_tells_before_it_answers_is_told_once(shop: Shop) -> None:
-    """The answer then changes nothing; and a cancelled order is let go by whichever comes first."""
+    """Nothing is left to ask for then; and a cancelled order is let go by whichever comes first."""
     order = shop.desk.created()
     await shop.desk.hear(order, cancelled(order))
     payment = await shop.desk.payment(order.order_id)
     assert await tell(shop, "payment_intent.amount_capturable_updated", intent(payment))
     await shop.desk.work()
-    assert ["authorize", "void"] == shop.desk.provider.kinds
+    assert ["void"] == shop.desk.provider.kinds
     assert ["PAYMENT_VOIDED"] == await shop.desk.types_told()
 
 

@@ -58,13 +58,13 @@ class Load:
         self._patience_s = patience_s
         self._random = random.Random(seed)
         self.customers: list[Customer] = []
-        self._products: list[str] = []
+        self.products: list[str] = []
 
     async def prepare(self, customers: int) -> None:
         """Register `customers`, and find what can be bought."""
         self.customers = [await customer(self._session) for _ in range(customers)]
         page = await Client(self._session).get("/api/products", limit="100", in_stock="true")
-        self._products = [product["id"] for product in page["items"]]
+        self.products = [product["id"] for product in page["items"]]
 
     async def run(
         self, per_s: float, seconds: float, *, cancelled: float = 0.0, repeated: float = 0.0
@@ -83,7 +83,7 @@ class Load:
     async def _order(self, report: Report, due: float, *, cancelled: float, repeated: float) -> None:
         who = self._random.choice(self.customers)
         body = {
-            "items": [{"product_id": each, "quantity": 1} for each in self._random.sample(self._products, 2)],
+            "items": [{"product_id": each, "quantity": 1} for each in self._random.sample(self.products, 2)],
             "payment_method_id": who.method_id,
             "address_id": who.address_id,
         }

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+
+from backing.ports import LOOPBACK, free_port
+from devstack.conftest import eventually
+from devstack.gateway import BURST, MAX_BODY_BYTES, Gateway, configuration
+
+SERVICES = ("user", "order")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def routes(listener: int) -> list[Any]:
+    """The routes of a listener: 0 is the public one."""
+    made = configuration(1, 2, Path("somewhere"), SERVICES)["static_resources"]["listeners"][listener]
+    manager = made["filter_chains"][0]["filters"][0]["typed_config"]
+    found: list[Any] = manager["route_config"]["virtual_hosts"][0]["routes"]
+    return found
+
+
+@pytest.mark.parametrize("listener", [0, 1])
+def test_a_refresh_token_is_never_sent_twice(listener: int) -> None:
+    """One that comes again ends its session: only what was not sent yet may go to another replica."""
+    refresh, user = (
+        next(r for r in routes(listener) if r["match"] == match)
+        for match in ({"path": "/api/users/refresh"}, {"path_separated_prefix": "/api/users"})
+    )
+    assert "reset" not in refresh["route"]["retry_policy"]["retry_on"].split(",")
+    assert "reset" in user["route"]["retry_policy"]["retry_on"].split(",")
+    assert routes(listener).index(refresh) < routes(listener).index(user)
+
+
+def test_services_find_each_other_without_the_limits_of_customers() -> None:
+    """The internal port has neither pages of its own nor a rate."""
+    listeners = configuration(1, 2, Path("somewhere"), SERVICES)["static_resources"]["listeners"]
+    public, internal = (
+        [f["name"] for f in each["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"]]
+        for each in listeners
+    )
+    assert ["local_ratelimit", "buffer", "router"] == public
+    assert ["router"] == internal
+
+
+def test_everything_is_on_the_loopback_interface() -> None:
+    """Nobody else on the network reaches the shop."""
+    listeners = configuration(1, 2, Path("somewhere"), SERVICES)["static_resources"]["listeners"]
+    assert {LOOPBACK} == {each["address"]["socket_address"]["address"] for each in listeners}
+
+
+@asynccontextmanager
+async def service(handler: Handler) -> AsyncIterator[tuple[int, web.AppRunner]]:
+    """A replica of a service that answers everything with `handler`."""
+
+    async def alive(_: web.Request) -> web.Response:
+        return web.Response()
+
+    app, port = web.Application(client_max_size=4 * MAX_BODY_BYTES), free_port()
+    app.router.add_get("/livez", alive)
+    app.router.add_route("*", "/{rest:.*}", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, LOOPBACK, port).start()
+    try:
+        yield port, runner
+    finally:
+        await runner.cleanup()
+
+
+def saying(text: str) -> Handler:
+    """A handler that says who answered."""
+
+    async def handler(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(text=text)
+
+    return handler
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+    """Envoy, with no replicas behind it yet."""
+    subject = Gateway(
+        tmp_path / "gateway",
+        log=tmp_path / "gateway.log",
+        port=free_port(),
+        internal_port=free_port(),
+        services=SERVICES,
+    )
+    subject.start()
+    await asyncio.to_thread(subject.wait_ready)
+    yield subject
+    subject.stop()
+
+
+@pytest.fixture
+async def customer(gateway: Gateway) -> AsyncIterator[ClientSession]:
+    """A customer's connections to the public port."""
+    async with ClientSession(gateway.url) as session:
+        yield session
+
+
+async def becomes(session: ClientSession, path: str, expected: str) -> None:
+    """Return once `path` is answered with the text `expected`."""
+
+    async def look() -> bool:
+        async with session.get(path) as answer:
+            return answer.status == 200 and await answer.text() == expected
+
+    await eventually(look, within_s=5)
+
+
+async def test_what_the_gateway_says_itself_is_a_problem_document(customer: ClientSession) -> None:
+    """Where nothing is, and where a service does not answer."""
+    for path, status in (("/nowhere", 404), ("/api/orders/1", 503)):
+        async with customer.get(f"{path}?q=1") as answer:
+            document = await answer.json()
+            assert (status, "application/problem+json") == (answer.status, answer.content_type)
+        assert (status, path) == (document["status"], document["instance"])
+        assert (status == 503) == ("Retry-After" in answer.headers)
+
+
+async def test_a_body_that_is_too_large_is_refused_before_a_service_sees_it(
+    gateway: Gateway, customer: ClientSession
+) -> None:
+    """One that just fits arrives."""
+    async with service(saying("taken")) as (port, _):
+        gateway.set_endpoints("order", [port])
+        await becomes(customer, "/api/orders", "taken")
+        async with customer.post("/api/orders", data=b"x" * (MAX_BODY_BYTES - 1024)) as answer:
+            assert "taken" == await answer.text()
+        async with customer.post("/api/orders", data=b"x" * (MAX_BODY_BYTES + 1)) as answer:
+            assert (413, "application/problem+json") == (answer.status, answer.content_type)
+
+
+async def test_replicas_are_swapped_without_a_restart(gateway: Gateway, customer: ClientSession) -> None:
+    """The path of a service leads to it with and without anything behind."""
+    async with service(saying("old")) as (old, _), service(saying("new")) as (new, _):
+        gateway.set_endpoints("user", [old])
+        await becomes(customer, "/api/users", "old")
+        gateway.set_endpoints("user", [new])
+        await becomes(customer, "/api/users/me", "new")
+
+
+async def test_a_replica_that_dies_under_requests_loses_none(
+    gateway: Gateway, customer: ClientSession
+) -> None:
+    """What was under way on it is done by the other, writes included."""
+    broken_off = 0
+
+    async def dies(request: web.Request) -> web.Response:
+        nonlocal broken_off
+        broken_off += 1
+        assert request.transport is not None
+        request.transport.abort()  # as the kernel does for a process that is killed
+        return web.Response()
+
+    async def post(_: int) -> str:
+        async with customer.post("/api/orders", data=b"{}") as answer:
+            return await answer.text()
+
+    async with service(dies) as (dying, _), service(saying("alive")) as (alive, _):
+        gateway.set_endpoints("order", [alive])
+        await becomes(customer, "/api/orders", "alive")
+        gateway.set_endpoints("order", [dying, alive])
+
+        async def met() -> bool:
+            assert {"alive"} == set(await asyncio.gather(*map(post, range(20))))
+            return broken_off > 0
+
+        await eventually(met, within_s=10)
+
+
+async def test_more_than_the_shop_takes_is_refused(customer: ClientSession) -> None:
+    """With 429, and word when to come again."""
+
+    async def status(_: int) -> int:
+        async with customer.get("/health") as answer:
+            await answer.read()
+            if answer.status == 429:
+                assert "Retry-After" in answer.headers
+            return answer.status
+
+    found: set[int] = set()
+    for start in range(0, 4 * BURST, 500):
+        found |= set(await asyncio.gather(*map(status, range(start, start + 500))))
+        if 429 in found:
+            break
+    assert {200, 429} == found

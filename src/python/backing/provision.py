@@ -27,6 +27,7 @@ IMAGES_BUCKET = "mercato-product-images"
 _session = get_session()
 
 _TWO_WEEKS_S = 14 * 24 * 3600
+_NO_FILTER = "{}"
 
 
 async def provision(
@@ -136,13 +137,22 @@ async def _subscribe(sns: Any, topic_arn: str, queue_arn: str, subscription: Sub
     if subscription.filter_policy is not None:
         attributes["FilterPolicy"] = json.dumps(subscription.filter_policy)
     try:
-        await sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn, Attributes=attributes)
+        answer = await sns.subscribe(
+            TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn, Attributes=attributes
+        )
+        if subscription.filter_policy is None:
+            # To be given none is no difference to a subscription that exists: an older filter would stay.
+            await sns.set_subscription_attributes(
+                SubscriptionArn=answer["SubscriptionArn"],
+                AttributeName="FilterPolicy",
+                AttributeValue=_NO_FILTER,
+            )
     except ClientError as error:
-        # It exists with other attributes: an older topology. An empty policy is no filter.
+        # It exists with other attributes: an older topology.
         if error.response["Error"]["Code"] not in ("InvalidParameter", "InvalidParameterException"):
             raise
         arn = await _subscription_arn(sns, topic_arn, queue_arn)
-        for name, value in ({"FilterPolicy": "{}"} | attributes).items():
+        for name, value in ({"FilterPolicy": _NO_FILTER} | attributes).items():
             await sns.set_subscription_attributes(
                 SubscriptionArn=arn, AttributeName=name, AttributeValue=value
             )

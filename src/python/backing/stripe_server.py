@@ -112,7 +112,8 @@ class Provider:
         if path.exists():
             # Our own file, which nobody else may write.
             with path.open("rb") as file:
-                objects, self.answers, self.webhooks.pending = pickle.load(file)  # noqa: S301
+                objects, answers, self.webhooks.pending = pickle.load(file)  # noqa: S301
+            self.answers.update(answers)  # in place: the middleware has this very dictionary
             for key, value in objects.items():
                 resources.store[key] = value
 

@@ -10,8 +10,9 @@ import uuid
 from typing import Any
 
 import pytest
+from joserfc import jwt
 
-from chassis.auth import Caller, Verifier
+from chassis.auth import ALGORITHM, Caller, Verifier
 from chassis.problems import Unauthenticated, Unavailable
 from chassis.testing import TokenIssuer
 
@@ -124,6 +125,23 @@ async def test_a_token_of_ours_with_other_claims_is_refused(
     """Expired, of another issuer or for another shop, or for nobody whom we could know."""
     with pytest.raises(Unauthenticated):
         await Verifier(issuer).verify(issuer.token(ADA, **claims))
+
+
+class Forgetful(TokenIssuer):
+    """An issuer that leaves claims out."""
+
+    def without(self, claim: str) -> str:
+        header, claims = (_decoded(part) for part in self.token(ADA).split(".")[:2])
+        del claims[claim]
+        return jwt.encode(header, claims, self._key, algorithms=[ALGORITHM])
+
+
+@pytest.mark.parametrize("claim", ["exp", "iss", "aud", "sub", "roles"])
+async def test_a_token_that_says_less_is_refused(claim: str) -> None:
+    """One without an end would be good for ever."""
+    issuer = Forgetful()
+    with pytest.raises(Unauthenticated):
+        await Verifier(issuer).verify(issuer.without(claim))
 
 
 async def test_a_forged_token_is_refused(issuer: TokenIssuer) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,10 @@ from chassis import migrations, telemetry
 from chassis.database import Database
 from chassis.idempotency import idempotency_table
 from chassis.inbox import inbox_table
-from chassis.jobs import job_table
+from chassis.jobs import BatchHandler, Failures, Job, job_table
 from chassis.outbox import outbox_table
+
+Handler = Callable[[AsyncConnection, Job], Awaitable[None]]
 
 METADATA = database_module.metadata()
 OUTBOX = outbox_table(METADATA)
@@ -64,6 +66,17 @@ async def count(database: Database, table: sa.Table) -> int:
 async def note(tx: AsyncConnection, what: str) -> None:
     """Have an effect."""
     await tx.execute(EFFECTS.insert().values(what=what))
+
+
+def one_by_one(handler: Handler) -> BatchHandler:
+    """A batch handler out of one for a single job; for runners with a batch of one."""
+
+    async def handle(tx: AsyncConnection, batch: Sequence[Job]) -> Failures:
+        (job,) = batch
+        await handler(tx, job)
+        return {}
+
+    return handle
 
 
 class BrokenOff(Exception):

@@ -11,11 +11,12 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.trace import Span
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,6 +30,7 @@ log = logs.get(__name__)
 
 _LONGEST_IDLE_S = 30.0  # to trust notifications alone
 _TAKEOVER_S = 1.0  # how soon to look again at a job that another worker holds: it may die
+_LULL_S = 1.0  # how long nothing must come before it is worth a query to ask when something is due
 _STATS_EVERY_S = 15.0
 _BACKOFF = Backoff()
 _OUTAGE_BACKOFF = Backoff(cap_s=5.0)
@@ -60,7 +62,6 @@ class Outage(Exception):
 
 Failures = Mapping[uuid.UUID, Exception]
 BatchHandler = Callable[[AsyncConnection, Sequence[Job]], Awaitable[Failures]]
-Handler = Callable[[AsyncConnection, Job], Awaitable[None]]
 
 
 def job_table(name: str, metadata: sa.MetaData) -> sa.Table:
@@ -90,16 +91,10 @@ async def add(tx: AsyncConnection, table: sa.Table, jobs: Sequence[Job]) -> None
     await tx.execute(table.insert(), rows)
 
 
-def one_by_one(handler: Handler) -> BatchHandler:
-    """A batch handler out of one for a single job; for runners with a batch of one."""
-
-    async def handle(tx: AsyncConnection, jobs: Sequence[Job]) -> Failures:
-        (job,) = jobs
-        with telemetry.tracer.start_as_current_span(job.kind, context=telemetry.context_of(job.traceparent)):
-            await handler(tx, job)
-        return {}
-
-    return handle
+def traced(job: Job) -> AbstractContextManager[Span]:
+    """A span for work on `job`, in the trace of the change that it belongs to."""
+    context = telemetry.context_of(job.traceparent)
+    return telemetry.tracer.start_as_current_span(job.kind, context=context)
 
 
 @dataclass(frozen=True)
@@ -144,6 +139,7 @@ class JobRunner:
         # Between the end of a transaction that failed and the note of it no lock keeps others from the job.
         self._in_hand: set[uuid.UUID] = set()
         self._may_be_more = True
+        self._put_off = False
         t = table.c
         self._claim = (
             sa.select(t.id, t.kind, t.body, t.traceparent, t.attempts)
@@ -226,6 +222,11 @@ class JobRunner:
             self._stats_at = time.monotonic()
         if self._may_be_more or self._wake.is_set():
             return
+        if not self._put_off:
+            await _wait_for_any(self._wake, stop, timeout_s=_LULL_S)
+            if self._wake.is_set() or stop.is_set():
+                return
+        self._put_off = False
         async with self._database.reading() as connection:
             due_in_s = await connection.scalar(self._next_due)
         idle_s = _LONGEST_IDLE_S if due_in_s is None else min(_LONGEST_IDLE_S, float(due_in_s))
@@ -257,6 +258,7 @@ class JobRunner:
         finally:
             self._in_hand -= ids
             if failed:
+                self._put_off = True
                 self._wake.set()  # whoever waits must look anew at what is due and when
 
     async def _settle(self, tx: AsyncConnection, jobs: Sequence[Job], failures: Failures) -> None:

@@ -17,9 +17,9 @@ from chassis.testing import eventually
 
 HANGING_WORKER = """
 import asyncio, sys
-from chassis.conftest import JOBS, note
+from chassis.conftest import JOBS, note, one_by_one
 from chassis.database import Database
-from chassis.jobs import JobRunner, one_by_one
+from chassis.jobs import JobRunner
 
 async def hang(tx, job):
     await note(tx, "half done")

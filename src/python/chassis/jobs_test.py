@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import jobs, telemetry
 from chassis.backoff import Backoff
 from chassis.clock import new_id
-from chassis.conftest import JOBS, BrokenOff, break_off, count, effects, note
+from chassis.conftest import JOBS, BrokenOff, Handler, break_off, count, effects, note, one_by_one
 from chassis.database import Database
-from chassis.jobs import Failures, Handler, Job, JobRunner, Later, Outage, Rejected, one_by_one
+from chassis.jobs import Failures, Job, JobRunner, Later, Outage, Rejected
 from chassis.listener import Listener
 from chassis.testing import eventually
 
@@ -110,7 +110,8 @@ async def test_a_job_brings_what_it_was_given(database: Database) -> None:
     seen: list[tuple[Job, str | None]] = []
 
     async def see(_: AsyncConnection, job: Job) -> None:
-        seen.append((job, telemetry.trace_id()))
+        with jobs.traced(job):
+            seen.append((job, telemetry.trace_id()))
 
     trace = "0af7651916cd43dd8448eb211c80319c"
     given = Job(new_id(), "charge", '{"a": "ü"}', f"00-{trace}-b7ad6b7169203331-01", 0)

@@ -6,7 +6,10 @@ the answer is then applied to the payment as it stands by that time, which a web
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import jobs, logs, telemetry
 from chassis.clock import Clock, Ids, new_id, utc_now
 from chassis.database import Database
-from chassis.jobs import Job, JobRunner, Later, Rejected
+from chassis.jobs import Failures, Job, JobRunner, Later, Rejected
 from chassis.listener import Listener
 from chassis.outbox import Outbox
 from services.payment import domain, store
@@ -35,7 +38,9 @@ from services.payment.provider import Provider, ProviderUnavailable, Refused
 
 log = logs.get(__name__)
 
-WORKERS = 8
+# So many calls at once, and so many of them to a transaction. A call that gets no answer holds up those it is
+# with for its timeout, no longer; what became of them a webhook tells besides.
+WORKERS, BATCH = 4, 8
 
 # Stripe forgets keys after 24 hours at the earliest: https://docs.stripe.com/api/idempotent_requests
 KEY_VALID_FOR = dt.timedelta(hours=23)
@@ -95,19 +100,43 @@ class Calls:
         self._clock = clock
         self._ids = ids
 
-    async def handle(self, tx: AsyncConnection, job: Job) -> None:
-        """Make the call of `job`. Raises Later where its outcome is unknown, Rejected where it stayed so."""
-        call = _load(job)
-        if not await _is_awaited(tx, call):
-            return  # a webhook told the outcome, perhaps while the job was dead
+    async def handle(self, tx: AsyncConnection, batch: Sequence[Job]) -> Failures:
+        """Make the calls of `batch` at once, then apply the answers one after the other.
+
+        Returns for each job that failed why: Later where its outcome is unknown, Rejected where it stayed so.
+        """
+        calls = {job.id: _load(job) for job in batch}
+        of = {payment.id: payment for payment in await store.find_all(tx, _payment_ids(calls.values()))}
+        # The outcome of some may have been told by a webhook, perhaps while the job was dead.
+        asked = [job for job in batch if _is_awaited(calls[job.id], of)]
+        answers = await asyncio.gather(
+            *(self._answer(job, calls[job.id]) for job in asked), return_exceptions=True
+        )
+        failures: dict[uuid.UUID, Exception] = {}
+        decisions: list[tuple[Job, uuid.UUID, Decision]] = []
+        for job, answer in zip(asked, answers, strict=True):
+            call = calls[job.id]
+            if isinstance(answer, Exception):
+                failures[job.id] = answer
+            elif isinstance(answer, BaseException):
+                raise answer
+            elif not isinstance(call, DetachCall):
+                decisions.append((job, call.payment_id, answer))
+        # In the order of the consumer's batches, so that no two transactions wait for each other.
+        decisions.sort(key=lambda decision: of[decision[1]].order_id)
+        for job, payment_id, decide in decisions:
+            with jobs.traced(job):
+                payment = await store.locked(tx, payment_id)
+                await settle(tx, self._outbox, payment, decide(payment))
+        return failures
+
+    async def _answer(self, job: Job, call: Call) -> Decision:
         self._refuse_if_stale(job, call)
-        try:
-            decide = await self._ask(call, str(job.id))
-        except ProviderUnavailable as error:
-            raise Later(str(error)) from error
-        if not isinstance(call, DetachCall):
-            payment = await store.locked(tx, call.payment_id)
-            await settle(tx, self._outbox, payment, decide(payment))
+        with jobs.traced(job):
+            try:
+                return await self._ask(call, str(job.id))
+            except ProviderUnavailable as error:
+                raise Later(str(error)) from error
 
     def _refuse_if_stale(self, job: Job, call: Call) -> None:
         if isinstance(call, AuthorizeCall | RefundCall) and self._clock() - _made_at(job) > KEY_VALID_FOR:
@@ -174,14 +203,16 @@ class Calls:
 def runner(database: Database, calls: Calls, listener: Listener) -> JobRunner:
     """The runner of the calls; it tries for ever, since no amount may stay held or taken by oversight."""
     return JobRunner(
-        database, store.PROVIDER_CALLS, jobs.one_by_one(calls.handle), listener=listener, workers=WORKERS
+        database, store.PROVIDER_CALLS, calls.handle, listener=listener, batch=BATCH, workers=WORKERS
     )
 
 
-async def _is_awaited(tx: AsyncConnection, call: Call) -> bool:
-    if isinstance(call, DetachCall):
-        return True  # it belongs to no payment
-    return domain.awaits(await store.find(tx, call.payment_id), call)
+def _payment_ids(calls: Iterable[Call]) -> list[uuid.UUID]:
+    return [call.payment_id for call in calls if not isinstance(call, DetachCall)]
+
+
+def _is_awaited(call: Call, of: Mapping[uuid.UUID, Payment]) -> bool:
+    return isinstance(call, DetachCall) or domain.awaits(of[call.payment_id], call)
 
 
 def _load(job: Job) -> Call:

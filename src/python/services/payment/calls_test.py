@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from chassis import jobs
 from chassis.clock import utc_now
+from chassis.testing import eventually
 from contracts.events.payment import PaymentFailed
 from services.payment import store
 from services.payment.calls import KEY_VALID_FOR
@@ -176,3 +177,28 @@ async def test_a_refund_is_kept_with_its_outcome(desk: Desk) -> None:
     await desk.work()
     (refund,) = (await desk.payment(order.order_id)).refunds
     assert Refund(refund.id, 1000, RefundStatus.SUCCEEDED) == refund
+
+
+async def test_calls_that_are_made_together_fare_each_on_its_own(desk: Desk) -> None:
+    """One whose answer is lost waits alone."""
+    orders = [desk.created() for _ in range(3)]
+    await desk.hear(*orders)
+    lost = (await desk.payment(orders[1].order_id)).id
+    authorize, asked = desk.provider.authorize, 0
+
+    async def one_is_lost(call: AuthorizeCall, key: str) -> str:
+        nonlocal asked
+        asked += 1
+        await eventually(all_asked)
+        if call.payment_id == lost:
+            raise LOST
+        return await authorize(call, key)
+
+    async def all_asked() -> bool:
+        return asked == len(orders)
+
+    desk.provider.authorize = one_is_lost  # type: ignore[method-assign]
+    await desk.work()
+    assert ["PAYMENT_AUTHORIZED"] * 2 == await desk.types_told()
+    assert ["authorize"] == await desk.waiting()
+    assert Status.AUTHORIZING is (await desk.payment(orders[1].order_id)).status

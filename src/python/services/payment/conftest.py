@@ -27,7 +27,7 @@ from contracts.money import Money
 from contracts.topology import EVENTS
 from services.payment import app as payment_app
 from services.payment import calls, store
-from services.payment.calls import Calls
+from services.payment.calls import BATCH, Calls
 from services.payment.consumers import Consumers
 from services.payment.domain import AuthorizeCall, DetachCall, Payment, RefundCall
 from services.payment.provider import Card
@@ -109,8 +109,8 @@ class Desk:
 
     async def work(self, **options: Any) -> None:
         """Make every call that is due."""
-        handler = jobs.one_by_one(Calls(self.provider, Outbox("payment", store.OUTBOX), **options).handle)
-        runner = JobRunner(self.database, store.PROVIDER_CALLS, handler)
+        handler = Calls(self.provider, Outbox("payment", store.OUTBOX), **options).handle
+        runner = JobRunner(self.database, store.PROVIDER_CALLS, handler, batch=BATCH)
         while await runner.run_once():
             pass
 

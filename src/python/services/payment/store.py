@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -130,14 +131,20 @@ async def locked_of_order(tx: AsyncConnection, order_id: uuid.UUID) -> Payment:
     return _payment((await tx.execute(_BY_ORDER_LOCKED, {"order_id": order_id})).one_or_none())
 
 
-async def locked_of_intent(tx: AsyncConnection, intent_id: str) -> Payment:
-    """The payment with the provider's id `intent_id`, held as `locked` does. Raises PaymentUnknown."""
-    return _payment((await tx.execute(_BY_INTENT_LOCKED, {"intent_id": intent_id})).one_or_none())
-
-
 async def find(connection: AsyncConnection, payment_id: uuid.UUID) -> Payment:
     """The payment as it stands. Raises PaymentUnknown."""
     return _payment((await connection.execute(_BY_ID, {"payment_id": payment_id})).one_or_none())
+
+
+async def find_all(connection: AsyncConnection, payment_ids: Sequence[uuid.UUID]) -> list[Payment]:
+    """The payments with these ids, as they stand and in no order."""
+    rows = await connection.execute(_BY_IDS, {"payment_ids": list(payment_ids)})
+    return [_payment(row) for row in rows]
+
+
+async def find_of_intent(connection: AsyncConnection, intent_id: str) -> Payment:
+    """The payment with the provider's id `intent_id`, as it stands. Raises PaymentUnknown."""
+    return _payment((await connection.execute(_BY_INTENT, {"intent_id": intent_id})).one_or_none())
 
 
 async def find_of_order(connection: AsyncConnection, order_id: uuid.UUID) -> Payment:
@@ -240,12 +247,13 @@ _SAVE = (
     .values({name: sa.bindparam(name) for name in _CHANGING})
 )
 _BY_ID = sa.select(PAYMENTS).where(PAYMENTS.c.id == sa.bindparam("payment_id"))
+_BY_IDS = sa.select(PAYMENTS).where(
+    PAYMENTS.c.id == sa.func.any(sa.bindparam("payment_ids", type_=ARRAY(sa.Uuid)))
+)
 _BY_ORDER = sa.select(PAYMENTS).where(PAYMENTS.c.order_id == sa.bindparam("order_id"))
 _BY_ID_LOCKED = _BY_ID.with_for_update()
 _BY_ORDER_LOCKED = _BY_ORDER.with_for_update()
-_BY_INTENT_LOCKED = (
-    sa.select(PAYMENTS).where(PAYMENTS.c.intent_id == sa.bindparam("intent_id")).with_for_update()
-)
+_BY_INTENT = sa.select(PAYMENTS).where(PAYMENTS.c.intent_id == sa.bindparam("intent_id"))
 _METHOD = (
     sa.select(CUSTOMERS.c.provider_id, METHODS.c.provider_id)
     .join_from(METHODS, CUSTOMERS, METHODS.c.customer_id == CUSTOMERS.c.customer_id)

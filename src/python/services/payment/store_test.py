@@ -38,7 +38,7 @@ async def test_a_payment_is_read_as_it_was_written(database: Database) -> None:
         assert new == await store.locked(tx, new.id)
         await store.save(tx, changed)
         assert changed == await store.locked_of_order(tx, new.order_id)
-        assert changed == await store.locked_of_intent(tx, "pi_1")
+        assert changed == await store.find_of_intent(tx, "pi_1")
     async with database.reading() as connection:
         assert changed == await store.find(connection, new.id)
         assert changed == await store.find_of_order(connection, new.order_id)
@@ -58,7 +58,7 @@ async def test_an_unknown_payment_is_not_found(database: Database) -> None:
         for found in (
             store.find(connection, uuid.uuid4()),
             store.find_of_order(connection, uuid.uuid4()),
-            store.locked_of_intent(connection, "pi_unknown"),
+            store.find_of_intent(connection, "pi_unknown"),
         ):
             with pytest.raises(store.PaymentUnknown):
                 await found

@@ -6,7 +6,7 @@ https://docs.stripe.com/webhooks: events come more than once and in any order, a
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
@@ -29,6 +29,9 @@ router = APIRouter(prefix="/api/payments", tags=["webhook"])
 # Against replay of what somebody overheard: https://docs.stripe.com/webhooks#verify-official-libraries
 _TOLERANCE_S = 300
 _REFUNDED = "charge.refunded"
+
+
+Find = Callable[[AsyncConnection], Awaitable[Payment]]
 
 
 class SignatureWrong(BadRequest):
@@ -125,33 +128,41 @@ async def _apply(parts: Parts, event: _Event) -> bool:
     if intent.payment_id is None:
         return False
     decide = _OF_INTENTS[event.type](intent, parts)
-    async with parts.database.transaction() as tx:
-        try:
-            payment = await store.locked(tx, intent.payment_id)
-        except store.PaymentUnknown:
-            return False
-        if payment.intent_id not in {None, intent.id}:
-            log.error("two intents of one payment", payment_id=str(payment.id), intent_id=intent.id)
-            return False
-        return await _settle(tx, parts, payment, decide)
+    return await _settle(parts, partial(store.find, payment_id=intent.payment_id), decide, intent.id)
 
 
 async def _refunded(parts: Parts, charge: _Charge) -> bool:
     if charge.payment_intent is None:
         return False
     decide = partial(domain.refunded_by_provider, total=charge.amount_refunded, refund_id=parts.ids())
-    async with parts.database.transaction() as tx:
-        try:
-            payment = await store.locked_of_intent(tx, charge.payment_intent)
-        except store.PaymentUnknown:
+    find = partial(store.find_of_intent, intent_id=charge.payment_intent)
+    return await _settle(parts, find, decide, charge.payment_intent)
+
+
+async def _settle(parts: Parts, find: Find, decide: Decision, intent_id: str) -> bool:
+    """Apply what was told to the payment that `find` finds; whether that changed anything."""
+    try:
+        # Most of what is told is known from the provider's answer by now: that needs no lock.
+        async with parts.database.reading() as connection:
+            known = await find(connection)
+        if not _is_its(known, intent_id) or decide(known).payment == known:
             return False
-        return await _settle(tx, parts, payment, decide)
+        async with parts.database.transaction() as tx:
+            payment = await store.locked(tx, known.id)
+            if not _is_its(payment, intent_id):
+                return False
+            outcome = decide(payment)
+            await settle(tx, parts.outbox, payment, outcome)
+            return outcome.payment != payment
+    except store.PaymentUnknown:
+        return False
 
 
-async def _settle(tx: AsyncConnection, parts: Parts, payment: Payment, decide: Decision) -> bool:
-    outcome = decide(payment)
-    await settle(tx, parts.outbox, payment, outcome)
-    return outcome.payment != payment
+def _is_its(payment: Payment, intent_id: str) -> bool:
+    if payment.intent_id in {None, intent_id}:
+        return True
+    log.error("two intents of one payment", payment_id=str(payment.id), intent_id=intent_id)
+    return False
 
 
 def _held(intent: _Intent, _: Parts) -> Decision:

@@ -11,6 +11,7 @@ import pytest
 import stripe
 
 from contracts.events.payment import PaymentFailed
+from services.payment import store
 from services.payment.conftest import WEBHOOK_SECRET, Shop, cancelled, confirmed, intent_of
 from services.payment.domain import Payment, RefundStatus, Status
 from services.payment.provider import ProviderUnavailable
@@ -65,6 +66,14 @@ async def test_a_hold_whose_answer_was_lost_is_told_by_the_provider(shop: Shop) 
     assert Status.AUTHORIZED is (await shop.desk.payment(payment.order_id)).status
     assert (["PAYMENT_AUTHORIZED"], []) == (await shop.desk.types_told(), await shop.desk.waiting())
     assert ["authorize"] == shop.desk.provider.kinds
+
+
+async def test_what_is_known_already_waits_for_nobody(shop: Shop) -> None:
+    """Not even for one who works on the payment."""
+    payment = await shop.desk.payment((await shop.desk.authorized()).order_id)
+    async with shop.desk.database.transaction() as tx, asyncio.timeout(5):
+        await store.locked(tx, payment.id)
+        assert not await tell(shop, "payment_intent.amount_capturable_updated", intent(payment))
 
 
 async def test_a_hold_that_the_provider_tells_before_it_answers_is_told_once(shop: Shop) -> None:

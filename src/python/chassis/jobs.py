@@ -34,7 +34,9 @@ _LULL_S = 1.0  # how long nothing must come before it is worth a query to ask wh
 _STATS_EVERY_S = 15.0
 _BACKOFF = Backoff()
 _OUTAGE_BACKOFF = Backoff(cap_s=5.0)
+# Arrays, so that a statement is the same whatever their number, and prepared once.
 _IN_HAND = sa.bindparam("in_hand", type_=ARRAY(sa.Uuid))
+_DONE = sa.bindparam("done", type_=ARRAY(sa.Uuid))
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ class JobRunner:
             .limit(batch)
             .with_for_update(skip_locked=True)
         )
+        self._delete = table.delete().where(t.id == sa.func.any(_DONE))
         due_in_s = sa.func.extract("epoch", sa.func.min(t.due_at) - sa.func.now())
         self._next_due = sa.select(due_in_s).where(t.state == "pending")
         self._stats_at = float("-inf")
@@ -262,10 +265,9 @@ class JobRunner:
                 self._wake.set()  # whoever waits must look anew at what is due and when
 
     async def _settle(self, tx: AsyncConnection, jobs: Sequence[Job], failures: Failures) -> None:
-        t = self._table.c
         done = [job.id for job in jobs if job.id not in failures]
         if done:
-            await tx.execute(self._table.delete().where(t.id.in_(done)))
+            await tx.execute(self._delete, {_DONE.key: done})
         for job in jobs:
             if job.id in failures:
                 await self._fail(tx, job, failures[job.id])

@@ -21,7 +21,7 @@ from fastapi import APIRouter, FastAPI
 from backing.ports import LOOPBACK, answers, free_port
 from backing.process import Process, python_module
 from chassis import jobs
-from chassis.conftest import JOBS, OUTBOX
+from chassis.conftest import JOBS, OUTBOX, one_by_one
 from chassis.database import Database
 from chassis.jobs import Job, JobRunner, Rejected
 from chassis.service import Component, Program, Running, create_app, version_of
@@ -193,7 +193,7 @@ async def test_dead_jobs_are_listed_and_redriven(database: Database) -> None:
     job = Job(uuid.uuid4(), "charge", "{}", None, attempts=0)
     async with database.transaction() as tx:
         await jobs.add(tx, JOBS, [job])
-    await JobRunner(database, JOBS, jobs.one_by_one(reject)).run_once()
+    await JobRunner(database, JOBS, one_by_one(reject)).run_once()
     env = environment(DATABASE_URL=database.url)
     listed = await asyncio.to_thread(run, "dead-jobs", env=env)
     assert (0, f"job {job.id} charge attempts=1 error=Rejected: no such card\n") == (

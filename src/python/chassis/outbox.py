@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +19,13 @@ from chassis.clock import Clock, Ids, new_id, utc_now
 from chassis.database import Database
 from chassis.jobs import Failures, Job, JobRunner, Later, Outage, Rejected
 from chassis.listener import Listener
-from contracts.events.envelope import EVENT_TYPE_ATTRIBUTE, TRACEPARENT_ATTRIBUTE, Envelope, Event
+from contracts.events.envelope import (
+    EVENT_TYPE_ATTRIBUTE,
+    TRACEPARENT_ATTRIBUTE,
+    Envelope,
+    Event,
+    routing_type,
+)
 from contracts.topology import EVENTS, Topic, topic_of
 
 TABLE = "outbox"
@@ -41,8 +47,12 @@ class Outbox:
         self._ids = ids
 
     async def add(self, tx: AsyncConnection, *events: Event) -> None:
-        """Write `events` in the transaction of the change they tell of; they go out once it has committed."""
-        await jobs.add(tx, self.table, [self._job(event) for event in events])
+        """Write `events` in the transaction of the change they tell of; they go out once it has committed.
+
+        One whose older major version is still published goes out as that too.
+        """
+        told = [version for event in events for version in _versions(event)]
+        await jobs.add(tx, self.table, [self._job(event) for event in told])
 
     def _job(self, event: Event) -> Job:
         traceparent = telemetry.traceparent()
@@ -101,8 +111,15 @@ def relay(
     return JobRunner(database, outbox.table, publisher.publish, listener=listener, batch=_BATCH, workers=2)
 
 
+def _versions(event: Event) -> Iterator[Event]:
+    version: Event | None = event
+    while version is not None:
+        yield version
+        version = version.older()
+
+
 def _entry(job: Job) -> dict[str, Any]:
-    attributes = {EVENT_TYPE_ATTRIBUTE: EVENTS[job.kind].type}
+    attributes = {EVENT_TYPE_ATTRIBUTE: routing_type(EVENTS[job.kind])}
     if job.traceparent:
         attributes[TRACEPARENT_ATTRIBUTE] = job.traceparent
     return {

@@ -10,16 +10,16 @@ import pytest
 import sqlalchemy as sa
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from chassis import jobs, telemetry
+from chassis import jobs, outbox, telemetry
 from chassis.conftest import OUTBOX, BrokenOff, break_off, count
 from chassis.database import Database
 from chassis.jobs import JobRunner, Outage
 from chassis.outbox import Outbox, Publisher
-from contracts.events.envelope import Envelope, Event
+from contracts.events.envelope import Envelope, Event, qualified_type
 from contracts.events.inventory import StockReserved
 from contracts.events.order import OrderCancelled
 from contracts.events.user import UserRegistered
-from contracts.topology import INVENTORY_EVENTS, ORDER_EVENTS, Topic
+from contracts.topology import EVENTS, INVENTORY_EVENTS, ORDER_EVENTS, Topic
 
 NOON = dt.datetime(2026, 1, 2, 12, tzinfo=dt.UTC)
 ORDER = uuid.UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -80,6 +80,35 @@ async def test_an_event_is_written_as_a_cloud_event(database: Database) -> None:
     assert Envelope.model_validate_json(row.body) == Envelope.wrap(
         RESERVED, id=FIRST_ID, source="order", time=NOON, traceparent=row.traceparent
     )
+
+
+async def test_an_event_whose_older_version_is_published_goes_out_as_both(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with what its own subscribers filter on."""
+
+    class Reserved(StockReserved, type="STOCK_RESERVED", version=2):
+        shelf: str
+
+        def older(self) -> Event:
+            return StockReserved(order_id=self.order_id)
+
+    monkeypatch.setitem(EVENTS, qualified_type(Reserved), Reserved)
+    monkeypatch.setattr(outbox, "topic_of", lambda _: INVENTORY_EVENTS)
+    await add(database, Reserved(order_id=ORDER, shelf="A1"))
+    sns = FakeSns()
+    await relay(database, sns).run_once()
+    ((_, entries),) = sns.calls
+    told = {
+        entry["MessageAttributes"]["event_type"]["StringValue"]: json.loads(entry["Message"])
+        for entry in entries
+    }
+    assert {"STOCK_RESERVED", "STOCK_RESERVED.v2"} == set(told)
+    assert ("mercato.STOCK_RESERVED.v1", {"order_id": str(ORDER)}) == (
+        told["STOCK_RESERVED"]["type"],
+        told["STOCK_RESERVED"]["data"],
+    )
+    assert {"order_id": str(ORDER), "shelf": "A1"} == told["STOCK_RESERVED.v2"]["data"]
 
 
 async def test_an_event_of_a_change_that_is_rolled_back_is_never_told(database: Database) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contracts.events.envelope import Event, qualified_type
+from contracts.events.envelope import EVENT_TYPE_ATTRIBUTE, Event, qualified_type, routing_type
 from contracts.events.inventory import StockRejected, StockReserved
 from contracts.events.notification import OrderCancelledNotice, OrderConfirmedNotice, WelcomeNotice
 from contracts.events.order import OrderCancelled, OrderConfirmed, OrderCreated, OrderUpdated
@@ -63,7 +63,7 @@ class Subscription:
         """The SNS filter policy over message attributes, or None where nothing is filtered."""
         if self.events is None:
             return None
-        return {"event_type": sorted({event.type for event in self.events})}
+        return {EVENT_TYPE_ATTRIBUTE: sorted({routing_type(event) for event in self.events})}
 
 
 ORDER_EVENTS = Topic("order-events", (OrderCreated, OrderUpdated, OrderConfirmed, OrderCancelled))

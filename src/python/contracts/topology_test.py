@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from contracts.events.envelope import qualified_type
+from contracts.events.order import OrderCreated
 from contracts.topology import (
     EVENTS,
     INVENTORY_QUEUE,
@@ -65,6 +66,18 @@ def test_filters_are_those_of_the_design() -> None:
     assert policy(PAYMENT_EVENTS, NOTIFICATION_QUEUE) == {
         "event_type": ["PAYMENT_COMPLETED", "PAYMENT_FAILED"]
     }
+
+
+def test_a_filter_tells_major_versions_apart() -> None:
+    """A consumer of the first is not given the second, which it could not read."""
+
+    class Second(OrderCreated, type="ORDER_CREATED", version=2):
+        """It says more."""
+
+    topic = Topic("order-events", (OrderCreated, Second))
+    first, both = (Subscription(topic, ORDER_QUEUE, events) for events in ((OrderCreated,), topic.events))
+    assert {"event_type": ["ORDER_CREATED"]} == first.filter_policy
+    assert {"event_type": ["ORDER_CREATED", "ORDER_CREATED.v2"]} == both.filter_policy
 
 
 def test_every_queue_has_a_dead_letter_queue_of_its_own() -> None:

@@ -44,6 +44,10 @@ class Event(BaseModel):
         """The id of the thing the event is about; events of one subject belong together."""
         raise NotImplementedError(f"{type(self).__name__} does not name its subject")
 
+    def older(self) -> Event | None:
+        """The same news as the major version before says it, while that is still published; else None."""
+        return None
+
 
 class Envelope(BaseModel):
     """A CloudEvent around an `Event`.
@@ -93,3 +97,11 @@ class Envelope(BaseModel):
 def qualified_type(event: type[Event]) -> str:
     """The CloudEvents `type` of an event class: `mercato.ORDER_CREATED.v1`."""
     return f"mercato.{event.type}.v{event.version}"
+
+
+def routing_type(event: type[Event]) -> str:
+    """What subscriptions filter on: `ORDER_CREATED`, and for a later major version `ORDER_CREATED.v2`.
+
+    A queue that asks for one version is so not given another, which its consumer could not read.
+    """
+    return event.type if event.version == 1 else f"{event.type}.v{event.version}"

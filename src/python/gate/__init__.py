@@ -1,0 +1,1 @@
+"""Keeps contracts: publishes what services promise each other, and judges every change of it."""

@@ -6,70 +6,87 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from gate.registry import Difference, Registry, RegistryError, event_schemas, refusals, staleness
+from gate import events, openapi
+from gate.registry import Documents, Registry, RegistryError
 
+KINDS = (events.KIND, openapi.KIND)
 REGISTRY = Path("src/python/contracts/registry")
 
 _WAY_OUT = (
-    "Keep what was released and add to it, or publish a new major version beside the old: "
-    "docs/contracts.md says how."
+    "Keep what was released and add to it, or offer the new beside the old: docs/contracts.md says how."
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv`; returns the exit status of the process."""
     arguments = _parser().parse_args(argv)
-    registry = Registry(arguments.registry)
+    folder: Path = arguments.registry
     commands = {"write": _write, "check": _check, "release": _release}
     try:
-        if not registry.folder.is_dir():
-            raise RegistryError(f"there is no registry in {registry.folder}; name one with --registry")
+        if not folder.is_dir():
+            raise RegistryError(f"there is no registry in {folder}; name one with --registry")
         if arguments.command == "retire":
-            return _retire(registry, arguments.event)
-        return commands[arguments.command](registry)
+            return _retire(folder, arguments.name)
+        return commands[arguments.command]([_Part(Registry(folder, kind), kind.current()) for kind in KINDS])
     except RegistryError as error:
         return _refuse([str(error)])
 
 
-def _write(registry: Registry) -> int:
-    schemas = event_schemas()
-    found = registry.publish(schemas)
+@dataclass(frozen=True)
+class _Part:
+    registry: Registry
+    documents: Documents
+
+
+def _write(parts: Sequence[_Part]) -> int:
+    found = _refusals(parts)
     if found:
-        return _refuse([*_lines(found), f"Nothing was written. {_WAY_OUT}"])
-    _say(f"{len(schemas)} event schemas are published.")
+        return _refuse([*found, f"Nothing was written. {_WAY_OUT}"])
+    for part in parts:
+        part.registry.publish(part.documents)
+    _say(f"{_count(parts)} are published.")
     return 0
 
 
-def _check(registry: Registry) -> int:
-    schemas = event_schemas()
-    broken = refusals(registry.released(), schemas)
-    stale = staleness(registry.published(), schemas)
+def _check(parts: Sequence[_Part]) -> int:
+    broken = _refusals(parts)
     if broken:
-        return _refuse([*_lines(broken), _WAY_OUT])
+        return _refuse([*broken, _WAY_OUT])
+    stale = [str(each) for part in parts for each in part.registry.staleness(part.documents)]
     if stale:
-        return _refuse([*_lines(stale), "Run ./pants contracts write, and review what it changes."])
-    _say(f"{len(schemas)} event schemas are published as their models are, and break nobody.")
+        return _refuse([*stale, "Run ./pants contracts write, and review what it changes."])
+    _say(f"{_count(parts)} are published as the code has them, and break nobody.")
     return 0
 
 
-def _release(registry: Registry) -> int:
-    status = _check(registry)
+def _release(parts: Sequence[_Part]) -> int:
+    status = _check(parts)
     if status == 0:
-        registry.release()
+        for part in parts:
+            part.registry.release()
         _say("They are what the next change must keep.")
     return status
 
 
-def _retire(registry: Registry, event: str) -> int:
-    registry.retire(event)
-    _say(f"{event} binds nobody any more: take it out of the topology, then ./pants contracts write.")
+def _retire(folder: Path, name: str) -> int:
+    registries = [Registry(folder, kind) for kind in KINDS]
+    if not any(registry.retire(name) for registry in registries):
+        known = ", ".join(known for registry in registries for known in registry.released())
+        return _refuse([f"{name} was not released; these were: {known}"])
+    _say(f"{name} binds nobody any more: take it out of the code, then ./pants contracts write.")
     return 0
 
 
-def _lines(found: Sequence[Difference]) -> list[str]:
-    return [str(difference) for difference in found]
+def _refusals(parts: Sequence[_Part]) -> list[str]:
+    return [str(each) for part in parts for each in part.registry.refusals(part.documents)]
+
+
+def _count(parts: Sequence[_Part]) -> str:
+    events, services = (len(part.documents) for part in parts)
+    return f"{events} event schemas and the OpenAPI documents of {services} services"
 
 
 def _refuse(lines: Sequence[str]) -> int:
@@ -86,14 +103,14 @@ def _parser() -> argparse.ArgumentParser:
     root = Path(os.environ.get("MERCATO_ROOT", "."))
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in {
-        "write": "publish the events as their models are",
+        "write": "publish events and routes as the code has them",
         "check": "say whether they are published so, and break nobody",
         "release": "from now on, what is published is what a change must keep",
-        "retire": "let an event go that nobody deployed reads any more",
+        "retire": "let an event or a service go that nobody deployed relies on any more",
     }.items():
         command = commands.add_parser(name, help=what, description=what)
         if name == "retire":
-            command.add_argument("event", help="for example mercato.ORDER_CREATED.v1")
+            command.add_argument("name", help="for example mercato.ORDER_CREATED.v1")
         command.add_argument(
             "--registry", type=Path, default=root / REGISTRY, help="its folder (%(default)s)"
         )

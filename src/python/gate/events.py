@@ -14,7 +14,12 @@ from typing import Any
 
 import jsoncompat
 
+from contracts.events.envelope import Event, qualified_type
+from contracts.topology import EVENTS
+from gate.registry import Kind
 from gate.schemas import Schema, binding, closed
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # jsoncompat compares neither, and readers refuse what does not fit them.
 _SHAPES = ("format", "pattern")
@@ -31,6 +36,17 @@ class Breach:
         return f"{self.field or 'the event'} {self.reason}"
 
 
+def schema_of(event: type[Event]) -> Schema:
+    """The JSON Schema of an event's data, as published."""
+    name = qualified_type(event)
+    return {"$schema": _DIALECT, "$id": f"urn:{name.replace('.', ':')}"} | event.model_json_schema()
+
+
+def current() -> dict[str, Schema]:
+    """The schema of every event of the topology, by its CloudEvents type."""
+    return {name: schema_of(event) for name, event in EVENTS.items()}
+
+
 def breaches(old: Schema, new: Schema) -> list[Breach]:
     """Why an event of schema `old` must not become one of schema `new`; empty where it may.
 
@@ -41,6 +57,9 @@ def breaches(old: Schema, new: Schema) -> list[Breach]:
     if not found and not _exchangeable(before, after):
         found.append(Breach("", "would not be read by everybody"))
     return found
+
+
+KIND = Kind("events", current, breaches)
 
 
 def _compare(old: Schema, new: Schema, field: str) -> Iterator[Breach]:

@@ -9,8 +9,7 @@ from pydantic import BaseModel, Field
 
 from contracts.events.order import OrderCreated
 from contracts.topology import EVENTS
-from gate.compatibility import breaches
-from gate.registry import schema_of
+from gate.events import breaches, schema_of
 from gate.schemas import Schema
 
 OLD = schema_of(OrderCreated)

@@ -1,0 +1,46 @@
+"""The OpenAPI documents of the services, and what a client would trip over in the next one."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from specshift.differ import diff_specs
+from specshift.models import Change, ChangeType, Severity
+
+from gate.registry import Document, Kind
+
+SERVICES = ("notification", "order", "payment", "product", "user")
+
+
+def document_of(service: str) -> Document:
+    """The OpenAPI 3.1 document that `service` serves. It depends on no setting, so that none is needed."""
+    program = import_module(f"services.{service}.app").PROGRAM
+    document: Document = program.build(program.settings.model_construct()).openapi()
+    # A version is no promise: it would make the document stale at every release.
+    return document | {"info": {key: value for key, value in document["info"].items() if key != "version"}}
+
+
+def current() -> dict[str, Document]:
+    """The document of each service, by its name."""
+    return {service: document_of(service) for service in SERVICES}
+
+
+def breaches(old: Document, new: Document) -> list[str]:
+    """What clients written for `old` would trip over in `new`; empty where there is nothing."""
+    return [_said(change) for change in diff_specs(old, new).changes if _breaks(change)]
+
+
+KIND = Kind("openapi", current, breaches)
+
+
+def _breaks(change: Change) -> bool:
+    if change.severity is Severity.INFO:
+        # A client that tells values apart would meet one that it does not know.
+        return change.message.startswith("New enum values") and "> response " in change.location
+    # A refusal that comes no more is one that no client waits for.
+    refusal_gone = change.category == "response" and change.change_type is ChangeType.REMOVED
+    return not (refusal_gone and change.severity is Severity.WARNING)
+
+
+def _said(change: Change) -> str:
+    return f"{change.location}: {change.message}"

@@ -163,10 +163,9 @@ def _routes(services: Sequence[str], *, public: bool) -> list[dict[str, Any]]:
     ]
     # A refresh token serves once, and one that comes again ends its session: never send it twice.
     once = [_route("user", {"path": _REFRESH}, _UNSENT)] if "user" in services else []
-    rest = [
-        _route(service, {"path_separated_prefix": f"/api/{service}s"}, f"{_UNSENT},reset")
-        for service in services
-    ]
+    # What reached a service is retried at one layer, and services retry for themselves: chassis.http_client.
+    retry_on = f"{_UNSENT},reset" if public else _UNSENT
+    rest = [_route(service, {"path_separated_prefix": f"/api/{service}s"}, retry_on) for service in services]
     return (own if public else []) + once + rest
 
 

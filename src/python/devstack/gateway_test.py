@@ -25,16 +25,26 @@ def routes(listener: int) -> list[Any]:
     return found
 
 
+def retried_on(route: dict[str, Any]) -> set[str]:
+    return set(route["route"]["retry_policy"]["retry_on"].split(","))
+
+
 @pytest.mark.parametrize("listener", [0, 1])
 def test_a_refresh_token_is_never_sent_twice(listener: int) -> None:
     """One that comes again ends its session: only what was not sent yet may go to another replica."""
-    refresh, user = (
-        next(r for r in routes(listener) if r["match"] == match)
-        for match in ({"path": "/api/users/refresh"}, {"path_separated_prefix": "/api/users"})
+    (refresh,) = (r for r in routes(listener) if r["match"] == {"path": "/api/users/refresh"})
+    assert "reset" not in retried_on(refresh)
+
+
+def test_what_may_have_reached_a_service_is_sent_again_for_customers_alone() -> None:
+    """Services retry for themselves: both would multiply."""
+    public, internal = (
+        [retried_on(r) for r in routes(listener) if "path_separated_prefix" in r["match"]]
+        for listener in (0, 1)
     )
-    assert "reset" not in refresh["route"]["retry_policy"]["retry_on"].split(",")
-    assert "reset" in user["route"]["retry_policy"]["retry_on"].split(",")
-    assert routes(listener).index(refresh) < routes(listener).index(user)
+    assert all("reset" in on for on in public)
+    assert all(on == {"connect-failure", "refused-stream"} for on in internal)
+    assert len(public) == len(internal) > 0
 
 
 def test_services_find_each_other_without_the_limits_of_customers() -> None:

@@ -79,14 +79,14 @@ async def test_a_shop_is_run_twice_and_then_afresh(tmp_path: Path) -> None:
     cache.wait_ready()
     given = {"REDIS_URL": cache.url}
     try:
-        with shop(tmp_path, "--replicas", "order=2", env=given) as first:
+        with shop(tmp_path, "--replicas", "order=2", "--replicas", "product=2", env=given) as first:
             running = first.running
             assert "cache" not in running.pids
             assert {"order-1", "order-2"} < set(running.pids)
             status, said = refused(tmp_path, free_port())
             assert 69 == status
             assert "is running from" in said
-            await _a_replica_is_killed_and_no_request_is_lost(first)
+            await _replicas_are_killed_and_no_request_is_lost(first)
             _the_demo_succeeds(tmp_path)
             before = await _orders(running)
         with shop(tmp_path, env=given) as second:
@@ -101,13 +101,14 @@ async def test_a_shop_is_run_twice_and_then_afresh(tmp_path: Path) -> None:
         cache.stop()
 
 
-async def _a_replica_is_killed_and_no_request_is_lost(open_shop: OpenShop) -> None:
+async def _replicas_are_killed_and_no_request_is_lost(open_shop: OpenShop) -> None:
     async with aiohttp.ClientSession(open_shop.running.url) as session:
         load = Load(session)  # without patience: each request has one chance
         await load.prepare(2)
         placing = asyncio.create_task(load.run(10, 4))
         await asyncio.sleep(1)  # requests are under way on both by then
-        await open_shop.kill("order-1")
+        # Order asks product for prices.
+        await asyncio.gather(open_shop.kill("order-1"), open_shop.kill("product-1"))
         report = await placing
     assert ({}, 40) == (dict(report.errors), len(report.placed))
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gate import events, openapi
+from gate import asyncapi, events, openapi
 from gate.registry import Documents, Registry, RegistryError
 
-KINDS = (events.KIND, openapi.KIND)
+KINDS = (events.KIND, openapi.KIND, asyncapi.KIND)
 REGISTRY = Path("src/python/contracts/registry")
 
 _WAY_OUT = (
@@ -85,8 +85,7 @@ def _refusals(parts: Sequence[_Part]) -> list[str]:
 
 
 def _count(parts: Sequence[_Part]) -> str:
-    events, services = (len(part.documents) for part in parts)
-    return f"{events} event schemas and the OpenAPI documents of {services} services"
+    return f"{sum(len(part.documents) for part in parts)} documents"
 
 
 def _refuse(lines: Sequence[str]) -> int:

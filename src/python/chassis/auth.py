@@ -15,8 +15,11 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
+from chassis import logs
 from chassis.http_client import HttpClient
 from chassis.problems import Forbidden, Unauthenticated, Unavailable
+
+log = logs.get(__name__)
 
 ISSUER = "mercato-user"
 AUDIENCE = "mercato"
@@ -27,6 +30,7 @@ Role = Literal["customer", "admin", "service"]
 
 _LEEWAY_S = 5
 _REFRESH_AT_MOST_EVERY_S = 10.0
+_KEYS_LAST_S = 300.0  # as the user service says in Cache-Control: so long a withdrawn key is still trusted
 _REMEMBERED_TOKENS = 4096
 
 
@@ -71,14 +75,19 @@ class RemoteKeys:
 
 
 class Verifier:
-    """Verifies tokens. Keys are fetched at first need and again when a token names one that is not known."""
+    """Verifies tokens.
+
+    Keys are fetched at first need, when they are old, and when a token names one that is not known. While the
+    user service is away the old ones are trusted: those who are signed in stay so.
+    """
 
     def __init__(self, keys: Keys, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys
         self._clock = clock
         self._fetching = asyncio.Lock()
         self._key_set: KeySet | None = None
-        self._fetched_at = float("-inf")
+        self._published: dict[str, Any] = {}
+        self._asked_at = self._fetched_at = float("-inf")
         self._verified: dict[str, tuple[float, Caller]] = {}
         self._claims = jwt.JWTClaimsRegistry(
             leeway=_LEEWAY_S,
@@ -90,6 +99,8 @@ class Verifier:
 
     async def verify(self, token: str) -> Caller:
         """The caller that `token` speaks for. Raises Unauthenticated if it is forged, expired or not ours."""
+        if self._key_set is not None and self._since(self._fetched_at) > _KEYS_LAST_S:
+            await self._renew_keys()
         remembered = self._verified.get(token)
         if remembered is not None and time.time() < remembered[0]:
             return remembered[1]
@@ -115,14 +126,27 @@ class Verifier:
     async def _known_keys(self) -> KeySet:
         return await self._newest_keys() if self._key_set is None else self._key_set
 
+    async def _renew_keys(self) -> None:
+        try:
+            await self._newest_keys()
+        except Unavailable as away:
+            log.warning("keys are old and cannot be renewed, keeping them", reason=away.detail)
+
     async def _newest_keys(self) -> KeySet:
-        """The keys as published a moment ago at most: not each made-up id may make us ask."""
+        """The keys as asked for a moment ago at most: not each made-up id may make us ask."""
         async with self._fetching:
-            age_s = self._clock() - self._fetched_at
-            if self._key_set is None or age_s > _REFRESH_AT_MOST_EVERY_S:
-                self._key_set = _key_set(await self._keys.fetch())
+            if self._key_set is None or self._since(self._asked_at) > _REFRESH_AT_MOST_EVERY_S:
+                self._asked_at = self._clock()
+                published = await self._keys.fetch()
+                self._key_set = _key_set(published)
                 self._fetched_at = self._clock()
+                if published != self._published:  # what was verified may be by a key that was withdrawn
+                    self._verified.clear()
+                    self._published = published
             return self._key_set
+
+    def _since(self, moment: float) -> float:
+        return self._clock() - moment
 
     def _remember(self, token: str, expires_at: float, caller: Caller) -> None:
         # A signature once verified stays verified: checking it anew costs a quarter of a simple read.

@@ -231,21 +231,51 @@ async def test_a_remembered_token_still_expires(issuer: TokenIssuer, monkeypatch
         await verifier.verify(token)
 
 
-async def test_no_more_tokens_are_remembered_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest makes room: once its key is withdrawn, nobody knows any more that it was valid."""
+async def test_no_more_tokens_are_remembered_than_fit(
+    issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest makes room."""
     monkeypatch.setattr("chassis.auth._REMEMBERED_TOKENS", 3)
+    verifier = Verifier(issuer)
+    tokens = [issuer.token(uuid.uuid4()) for _ in range(5)]
+    for token in tokens:
+        await verifier.verify(token)
+    assert tokens[2:] == list(verifier._verified)
+
+
+async def test_a_withdrawn_key_is_trusted_for_five_minutes_at_most() -> None:
+    """Not even in a token that was verified before; whoever has a token by the new key stays signed in."""
     clock, published = Clock(), Published(TokenIssuer())
     verifier = Verifier(published, clock=clock)
-    first, second, third = (published.issuer.token(uuid.uuid4()) for _ in range(3))
-    for token in (first, second, third):
-        await verifier.verify(token)
+    old = published.issuer.token(ADA)
+    await verifier.verify(old)
     published.issuer = TokenIssuer()
-    clock.now_s += 11
-    await verifier.verify(published.issuer.token(ADA))
-    for remembered in (second, third):
-        assert remembered == (await verifier.verify(remembered)).token
+    clock.now_s += 299
+    assert ADA == (await verifier.verify(old)).id
+    clock.now_s += 2
     with pytest.raises(Unauthenticated):
-        await verifier.verify(first)
+        await verifier.verify(old)
+    assert ADA == (await verifier.verify(published.issuer.token(ADA))).id
+
+
+async def test_old_keys_are_trusted_while_there_are_no_new_ones(issuer: TokenIssuer) -> None:
+    """They are asked for every ten seconds meanwhile, and not by each request."""
+
+    class Away(Published):
+        """It answers once."""
+
+        async def fetch(self) -> dict[str, Any]:
+            keys = await super().fetch()
+            if self.fetched > 1:
+                raise Unavailable("The user service does not answer.")
+            return keys
+
+    clock, published = Clock(), Away(issuer)
+    verifier = Verifier(published, clock=clock)
+    for pass_s in (0.0, 301.0, 9.0, 2.0, 0.0):
+        clock.now_s += pass_s
+        assert ADA == (await verifier.verify(issuer.token(ADA))).id
+    assert 3 == published.fetched
 
 
 @pytest.mark.parametrize(

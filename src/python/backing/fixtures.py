@@ -6,6 +6,7 @@ Nothing is started for a test that does not ask for it.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -17,12 +18,15 @@ from typing import Any
 
 import asyncpg
 import pytest
+from aiobotocore.session import get_session
 
 from backing.broker import REGION, Broker, aws_environment
 from backing.cache import Cache
 from backing.mailbox import Mailbox
 from backing.postgres import Postgres
 from backing.stripe import Stripe
+from contracts.events.envelope import EVENT_TYPE_ATTRIBUTE, Envelope, Event, routing_type
+from contracts.topology import topic_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,21 @@ class Account:
             "aws_access_key_id": self.id,
             "aws_secret_access_key": "local",
         }
+
+    async def publish(self, *events: Event, copies: int = 1) -> None:
+        """Publish `events` on their topics, each so many times: nobody promises that one comes once."""
+        async with get_session().create_client("sns", **self.client_options) as sns:
+            for event in events:
+                kind = type(event)
+                now = dt.datetime.now(dt.UTC)
+                envelope = Envelope.wrap(event, id=uuid.uuid4(), source="test", time=now)
+                routed = {"DataType": "String", "StringValue": routing_type(kind)}
+                for _ in range(copies):
+                    await sns.publish(
+                        TopicArn=self.topic_arns[topic_of(kind).name],
+                        Message=envelope.to_json(),
+                        MessageAttributes={EVENT_TYPE_ATTRIBUTE: routed},
+                    )
 
 
 class Databases:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
+import subprocess
+import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -52,6 +55,16 @@ class TokenIssuer:
             "Authorization": f"Bearer {self.token(user_id, *roles)}",
             "Idempotency-Key": key or uuid.uuid4().hex,
         }
+
+
+def run_program(
+    module: str, environment: Mapping[str, object], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `module` as a program with nothing in its environment but this, and what Python needs."""
+    env = {name: str(value) for name, value in environment.items()}
+    env |= {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    argv = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=30)
 
 
 async def eventually(check: Callable[[], Awaitable[T]], *, within_s: float = 10) -> T:

@@ -1,10 +1,5 @@
 from __future__ import annotations
 
-import datetime as dt
-import os
-import subprocess
-import sys
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,16 +12,16 @@ from backing.fixtures import Account
 from backing.mailbox import Mail, Mailbox
 from chassis.clock import new_id
 from chassis.database import Database
-from chassis.testing import TokenIssuer, eventually, running
-from contracts.events.envelope import Envelope, Event
+from chassis.testing import TokenIssuer, eventually, run_program, running
 from contracts.events.notification import OrderCancelledNotice, OrderConfirmedNotice, WelcomeNotice
 from contracts.events.payment import PaymentAuthorized, PaymentCompleted, PaymentFailed
 from contracts.events.user import UserUpdated
 from contracts.money import Money
-from contracts.topology import topic_of
 from services.notification import app as notification_app
 from services.notification import store
 from services.notification.conftest import registered, settings
+
+PROGRAM = "services.notification.app"
 
 TEN = Money(amount=1000, currency="EUR")
 
@@ -55,18 +50,6 @@ async def client(
 def issuer() -> TokenIssuer:
     """Whose tokens the service takes."""
     return TokenIssuer()
-
-
-async def publish(broker: Account, *events: Event, copies: int = 1) -> None:
-    async with get_session().create_client("sns", **broker.client_options) as sns:
-        for event in events:
-            envelope = Envelope.wrap(event, id=uuid.uuid4(), source="test", time=dt.datetime.now(dt.UTC))
-            for _ in range(copies):
-                await sns.publish(
-                    TopicArn=broker.topic_arns[topic_of(type(event)).name],
-                    Message=envelope.to_json(),
-                    MessageAttributes={"event_type": {"DataType": "String", "StringValue": event.type}},
-                )
 
 
 async def arrived(mailbox: Mailbox, count: int) -> list[Mail]:
@@ -104,8 +87,7 @@ async def test_a_customer_is_told_everything_once(
     customer, order = new_id(), new_id()
     about: dict[str, Any] = {"customer_id": customer, "order_id": order}
     paid = about | {"payment_id": new_id(), "amount": TEN}
-    await publish(
-        broker,
+    await broker.publish(
         WelcomeNotice(customer_id=customer),
         PaymentAuthorized(**paid),  # nobody is told of this
         OrderConfirmedNotice(**about, total=TEN),
@@ -136,13 +118,13 @@ async def test_a_new_address_is_where_mails_go(
 ) -> None:
     """And the old one is told of it."""
     customer = new_id()
-    await publish(broker, registered(customer))
-    await publish(broker, WelcomeNotice(customer_id=customer))
+    await broker.publish(registered(customer))
+    await broker.publish(WelcomeNotice(customer_id=customer))
     await arrived(mailbox, 1)
     updated = UserUpdated(user_id=customer, email="new@example.com", display_name="Ada", revision=2)
-    await publish(broker, updated)
+    await broker.publish(updated)
     await arrived(mailbox, 2)
-    await publish(broker, OrderConfirmedNotice(customer_id=customer, order_id=new_id(), total=TEN))
+    await broker.publish(OrderConfirmedNotice(customer_id=customer, order_id=new_id(), total=TEN))
     assert [
         ("new@example.com", "Your order is confirmed"),
         ("ada@example.com", "Your e-mail address was changed"),
@@ -157,7 +139,7 @@ async def test_mails_outlast_the_mail_server(
     mailbox.process.kill()
     try:
         customer = new_id()
-        await publish(broker, registered(customer), WelcomeNotice(customer_id=customer))
+        await broker.publish(registered(customer), WelcomeNotice(customer_id=customer))
 
         await eventually(lambda: is_told(database))
         assert 200 == (await client.get("/readyz")).status_code
@@ -172,19 +154,14 @@ def test_the_program_migrates_and_says_what_is_missing(
 ) -> None:
     """As an operator starts it."""
     given = connected(database_url, broker, mailbox) | {"port": "1", "jwks_url": "http://127.0.0.1:9"}
-    env = broker.environment | {name.upper(): str(value) for name, value in given.items()}
-    env |= {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "services.notification.app", *arguments]
-        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=30)
+    env = broker.environment | {name.upper(): value for name, value in given.items()}
 
     for command in ("migrate", "migrate", "dead-jobs", "redrive-jobs"):
-        done = run(command)
+        done = run_program(PROGRAM, env, command)
         assert (0, "") == (done.returncode, done.stderr)
     del env["NOTIFICATION_QUEUE_URL"]
     env["SMTP_URL"] = "http://user:secret@mail.example"
-    refused = run("serve")
+    refused = run_program(PROGRAM, env, "serve")
     assert 78 == refused.returncode
     assert "NOTIFICATION_QUEUE_URL is not set" in refused.stderr
     assert "SMTP_URL cannot be used" in refused.stderr

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,16 +12,17 @@ from aiobotocore.session import get_session
 
 from backing.fixtures import Account
 from chassis.database import Database
-from chassis.testing import TokenIssuer, eventually, running
+from chassis.testing import TokenIssuer, eventually, run_program, running
 from contracts.events.envelope import Envelope, Event
 from contracts.events.inventory import Shortage, StockRejected, StockReserved
 from contracts.events.order import OrderCreated
 from contracts.events.payment import PaymentAuthorized
 from contracts.money import Money
-from contracts.topology import topic_of
 from services.order import app as order_app
 from services.order import store
 from services.order.conftest import HOME, FakeAddresses, FakeProducts, Shop, settings
+
+PROGRAM = "services.order.app"
 
 TEN = Money(amount=1000, currency="EUR")
 
@@ -68,19 +66,6 @@ def authorized(order_id: uuid.UUID, shop: Shop) -> Event:
     return PaymentAuthorized(
         order_id=order_id, payment_id=uuid.uuid4(), customer_id=shop.customer, amount=TEN
     )
-
-
-async def publish(broker: Account, *events: Event) -> None:
-    """As stock and payment do, each event twice: nobody promises that it comes once."""
-    async with get_session().create_client("sns", **broker.client_options) as sns:
-        for event in events:
-            envelope = Envelope.wrap(event, id=uuid.uuid4(), source="test", time=dt.datetime.now(dt.UTC))
-            for _ in range(2):
-                await sns.publish(
-                    TopicArn=broker.topic_arns[topic_of(type(event)).name],
-                    Message=envelope.to_json(),
-                    MessageAttributes={"event_type": {"DataType": "String", "StringValue": event.type}},
-                )
 
 
 async def becomes(shop: Shop, order_id: uuid.UUID, status: str) -> dict[str, Any]:
@@ -158,10 +143,10 @@ async def test_an_order_is_confirmed_when_stock_and_money_are_there(
     """Once, whoever answers first and however often; then all others are told."""
     order_id = await placed(shop)
     first, second = (answer(order_id, shop) for answer in answers)
-    await publish(broker, first)
+    await broker.publish(first, copies=2)
     await quiet(shop, broker)
     await becomes(shop, order_id, "PENDING")  # one answer is not enough
-    await publish(broker, second)
+    await broker.publish(second, copies=2)
     order = await becomes(shop, order_id, "CONFIRMED")
     await quiet(shop, broker)
     assert sorted(["ORDER_CREATED", "ORDER_CONFIRMED", first.type, second.type]) == sorted(
@@ -178,9 +163,9 @@ async def test_an_order_of_what_is_not_there_is_cancelled(shop: Shop, broker: Ac
     """Payment is told, to let go of what it holds; the hold that comes afterwards confirms nothing."""
     order_id = await placed(shop)
     short = Shortage(product_id=shop.product, requested=2, available=1)
-    await publish(broker, StockRejected(order_id=order_id, shortages=(short,)))
+    await broker.publish(StockRejected(order_id=order_id, shortages=(short,)), copies=2)
     await becomes(shop, order_id, "CANCELLED")
-    await publish(broker, authorized(order_id, shop))
+    await broker.publish(authorized(order_id, shop), copies=2)
     await quiet(shop, broker)
     order = await becomes(shop, order_id, "CANCELLED")
     assert "out_of_stock" == order["cancel_reason"]
@@ -196,19 +181,14 @@ def test_the_program_migrates_and_says_what_is_missing(database_url: str, broker
     nowhere = "http://127.0.0.1:9"
     given = {"port": "1", "jwks_url": nowhere, "product_url": nowhere, "user_url": nowhere}
     given |= connected(broker) | {"database_url": database_url}
-    env = broker.environment | {name.upper(): str(value) for name, value in given.items()}
-    env |= {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "services.order.app", *arguments]
-        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=30)
+    env = broker.environment | {name.upper(): value for name, value in given.items()}
 
     for command in ("migrate", "migrate", "dead-jobs"):
-        done = run(command)
+        done = run_program(PROGRAM, env, command)
         assert (0, "") == (done.returncode, done.stderr)
     del env["PRODUCT_URL"]
     env["ORDER_EVENTS_TOPIC_ARN"] = "order-events"
-    refused = run("serve")
+    refused = run_program(PROGRAM, env, "serve")
     assert 78 == refused.returncode
     assert "PRODUCT_URL is not set" in refused.stderr
     assert "ORDER_EVENTS_TOPIC_ARN cannot be used" in refused.stderr

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -16,7 +13,7 @@ from aiobotocore.session import get_session
 from backing.fixtures import Account
 from backing.stripe import Stripe
 from chassis.clock import new_id, utc_now
-from chassis.testing import TokenIssuer, eventually, running
+from chassis.testing import TokenIssuer, eventually, run_program, running
 from contracts.events.envelope import Envelope, Event
 from contracts.events.order import OrderCreated, OrderLine
 from contracts.events.payment import (
@@ -30,6 +27,8 @@ from contracts.money import Money
 from contracts.topology import EVENTS
 from services.payment import app as payment_app
 from services.payment.conftest import HOME, TEN, WEBHOOK_SECRET, cancelled, confirmed, settings
+
+PROGRAM = "services.payment.app"
 
 API_KEY = "sk_test_key"
 CARD = "pm_card_visa"
@@ -82,14 +81,7 @@ class Shop:
 
     async def hear(self, event: Event) -> None:
         """Have the order service publish `event`, twice: nobody promises that it comes once."""
-        envelope = Envelope.wrap(event, id=uuid.uuid4(), source="order", time=dt.datetime.now(dt.UTC))
-        async with get_session().create_client("sns", **self.broker.client_options) as sns:
-            for _ in range(2):
-                await sns.publish(
-                    TopicArn=self.broker.topic_arns["order-events"],
-                    Message=envelope.to_json(),
-                    MessageAttributes={"event_type": {"DataType": "String", "StringValue": event.type}},
-                )
+        await self.broker.publish(event, copies=2)
 
     async def told(self) -> Event:
         """The next event that reaches the order service."""
@@ -234,19 +226,14 @@ def test_the_program_migrates_and_says_what_is_missing(
     """As an operator starts it."""
     given = {"port": "1", "jwks_url": "http://127.0.0.1:9", "database_url": database_url}
     given |= connected(broker, stripe_server)
-    env = broker.environment | {name.upper(): str(value) for name, value in given.items()}
-    env |= {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "services.payment.app", *arguments]
-        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=30)
+    env = broker.environment | {name.upper(): value for name, value in given.items()}
 
     for command in ("migrate", "migrate", "dead-jobs"):
-        done = run(command)
+        done = run_program(PROGRAM, env, command)
         assert (0, "") == (done.returncode, done.stderr)
     del env["STRIPE_WEBHOOK_SECRET"]
     env["STRIPE_API_KEY"] = "pk_secret"
-    refused = run("serve")
+    refused = run_program(PROGRAM, env, "serve")
     assert 78 == refused.returncode
     assert "STRIPE_WEBHOOK_SECRET is not set" in refused.stderr
     assert "STRIPE_API_KEY cannot be used" in refused.stderr

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
-import os
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,12 +13,13 @@ from aiobotocore.session import get_session
 from backing.cache import Cache as CacheServer
 from backing.fixtures import Account
 from chassis.database import Database
-from chassis.testing import TokenIssuer, running
-from contracts.events.envelope import Envelope, Event
+from chassis.testing import TokenIssuer, run_program, running
 from services.product import app as product_app
 from services.product import stock
 from services.product.conftest import Shop, body, cancelled, confirmed, created, settings
 from services.product.domain import Stock
+
+PROGRAM = "services.product.app"
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"x" * 992
 
@@ -48,17 +45,6 @@ async def shop(
     app = product_app.build(settings(**connected(migrated_url, broker, cache_url)))
     async with running(app, issuer) as client:
         yield Shop(app, client, issuer, database, uuid.uuid4(), uuid.uuid4())
-
-
-async def publish(broker: Account, *events: Event) -> None:
-    async with get_session().create_client("sns", **broker.client_options) as sns:
-        for event in events:
-            envelope = Envelope.wrap(event, id=uuid.uuid4(), source="order", time=dt.datetime.now(dt.UTC))
-            await sns.publish(
-                TopicArn=broker.topic_arns["order-events"],
-                Message=envelope.to_json(),
-                MessageAttributes={"event_type": {"DataType": "String", "StringValue": event.type}},
-            )
 
 
 async def answers(broker: Account, count: int) -> dict[uuid.UUID, str]:
@@ -88,14 +74,14 @@ async def test_orders_are_answered_over_the_real_queues(shop: Shop, broker: Acco
     """Reserved, rejected, bought and given back, as published on the topic of the orders."""
     product = uuid.UUID((await shop.create(stock=5))["id"])
     first, second, third = (uuid.uuid4() for _ in range(3))
-    await publish(broker, created(first, (product, 3)))
+    await broker.publish(created(first, (product, 3)))
     assert await answers(broker, 1) == {first: "mercato.STOCK_RESERVED.v1"}
-    await publish(broker, created(second, (product, 3)), created(third, (product, 2)))
+    await broker.publish(created(second, (product, 3)), created(third, (product, 2)))
     assert await answers(broker, 2) == {
         second: "mercato.STOCK_REJECTED.v1",
         third: "mercato.STOCK_RESERVED.v1",
     }
-    await publish(broker, confirmed(first), cancelled(second), cancelled(third))
+    await broker.publish(confirmed(first), cancelled(second), cancelled(third))
     await becomes(shop, Stock(product, on_hand=2, reserved=0, sold=3, received=5))
 
 
@@ -194,19 +180,14 @@ def test_the_program_migrates_and_says_what_is_missing(
 ) -> None:
     """As an operator starts it."""
     given = connected(database_url, broker, cache_url) | {"port": "1", "jwks_url": "http://127.0.0.1:9"}
-    env = broker.environment | {name.upper(): str(value) for name, value in given.items()}
-    env |= {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "services.product.app", *arguments]
-        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=30)
+    env = broker.environment | {name.upper(): value for name, value in given.items()}
 
     for _ in range(2):
-        migrated = run("migrate")
+        migrated = run_program(PROGRAM, env, "migrate")
         assert (migrated.returncode, migrated.stderr) == (0, "")
     del env["IMAGES_BUCKET"]
     env["REDIS_URL"] = "memcached://secret"
-    refused = run("serve")
+    refused = run_program(PROGRAM, env, "serve")
     assert refused.returncode == 78
     assert "IMAGES_BUCKET is not set" in refused.stderr
     assert "REDIS_URL cannot be used" in refused.stderr

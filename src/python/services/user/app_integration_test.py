@@ -2,24 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 from aiobotocore.session import get_session
 
 from backing.fixtures import Account
-from chassis.testing import running
+from chassis.testing import run_program, running
 from services.user import app as user_app
 from services.user.conftest import PASSWORD, SIGNING_KEYS, settings
+
+PROGRAM = "services.user.app"
 
 
 def environment(database_url: str, broker: Account) -> dict[str, str]:
     return {
-        **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "PYTHONPATH")},
         **broker.environment,
-        "PYTHONPATH": os.pathsep.join(sys.path),
         "PORT": "1",
         "DATABASE_URL": database_url,
         "SIGNING_KEYS": SIGNING_KEYS,
@@ -64,16 +61,12 @@ def test_the_program_migrates_and_makes_an_admin(database_url: str, broker: Acco
     """As an operator does it: one process after the other, the password from the environment alone."""
     env = environment(database_url, broker) | {"ADMIN_PASSWORD": "an admin's password"}
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "services.user.app", *arguments]
-        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=30)
-
-    assert run("migrate").returncode == 0
-    made = run("create-admin", "--email", "root@example.com")
+    assert run_program(PROGRAM, env, "migrate").returncode == 0
+    made = run_program(PROGRAM, env, "create-admin", "--email", "root@example.com")
     assert (made.returncode, made.stderr) == (0, "")
     assert "root@example.com is an admin" in made.stdout
     assert "an admin's password" not in made.stdout
     del env["SIGNING_KEYS"]
-    refused = run("serve")
+    refused = run_program(PROGRAM, env, "serve")
     assert refused.returncode == 78
     assert "SIGNING_KEYS is not set" in refused.stderr

@@ -25,12 +25,12 @@ ISSUER = "mercato-user"
 AUDIENCE = "mercato"
 ALGORITHM = "Ed25519"  # RFC 9864: fully specified, unlike "EdDSA"
 JWKS_PATH = "/api/users/.well-known/jwks.json"
+KEYS_LAST_S = 300  # how long fetched keys are trusted, and with them one that was withdrawn meanwhile
 
 Role = Literal["customer", "admin", "service"]
 
 _LEEWAY_S = 5
 _REFRESH_AT_MOST_EVERY_S = 10.0
-_KEYS_LAST_S = 300.0  # as the user service says in Cache-Control: so long a withdrawn key is still trusted
 _REMEMBERED_TOKENS = 4096
 
 
@@ -86,7 +86,6 @@ class Verifier:
         self._clock = clock
         self._fetching = asyncio.Lock()
         self._key_set: KeySet | None = None
-        self._published: dict[str, Any] = {}
         self._asked_at = self._fetched_at = float("-inf")
         self._verified: dict[str, tuple[float, Caller]] = {}
         self._claims = jwt.JWTClaimsRegistry(
@@ -99,7 +98,7 @@ class Verifier:
 
     async def verify(self, token: str) -> Caller:
         """The caller that `token` speaks for. Raises Unauthenticated if it is forged, expired or not ours."""
-        if self._key_set is not None and self._since(self._fetched_at) > _KEYS_LAST_S:
+        if self._key_set is not None and self._since(self._fetched_at) > KEYS_LAST_S:
             await self._renew_keys()
         remembered = self._verified.get(token)
         if remembered is not None and time.time() < remembered[0]:
@@ -137,12 +136,11 @@ class Verifier:
         async with self._fetching:
             if self._key_set is None or self._since(self._asked_at) > _REFRESH_AT_MOST_EVERY_S:
                 self._asked_at = self._clock()
-                published = await self._keys.fetch()
-                self._key_set = _key_set(published)
+                newest = _key_set(await self._keys.fetch())
                 self._fetched_at = self._clock()
-                if published != self._published:  # what was verified may be by a key that was withdrawn
-                    self._verified.clear()
-                    self._published = published
+                if self._key_set is None or newest.as_dict() != self._key_set.as_dict():
+                    self._verified.clear()  # it may have been by a key that was withdrawn
+                self._key_set = newest
             return self._key_set
 
     def _since(self, moment: float) -> float:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import logs, paging
-from chassis.auth import Admin, Caller, SignedIn
+from chassis.auth import KEYS_LAST_S, Admin, Caller, SignedIn
 from chassis.clock import Clock, Ids, new_id, utc_now
 from chassis.database import Database
 from chassis.idempotency import OnceForAnyone
@@ -133,7 +133,7 @@ async def list_users(
 )
 async def signing_keys(parts: PartsDep) -> Response:
     """The keys that verify access tokens. They may be kept for five minutes."""
-    headers = {"Cache-Control": "public, max-age=300"}
+    headers = {"Cache-Control": f"public, max-age={KEYS_LAST_S}"}
     return Response(orjson.dumps(parts.keys.published()), media_type=_JWK_SET, headers=headers)
 
 

@@ -26,8 +26,17 @@ def current() -> dict[str, Document]:
 
 
 def breaches(old: Document, new: Document) -> list[str]:
-    """What clients written for `old` would trip over in `new`; empty where there is nothing."""
-    return [_said(change) for change in diff_specs(old, new).changes if _breaks(change)]
+    """What clients written for `old` would trip over in `new`; empty where there is nothing.
+
+    Raises ValueError where one of them is no OpenAPI document.
+    """
+    if not old.get("paths"):  # without any, nothing would be missing in the new one
+        raise ValueError("it is no OpenAPI document: it has no paths")
+    try:
+        changes = diff_specs(old, new).changes
+    except (AttributeError, KeyError, TypeError) as error:  # it takes the shape for granted
+        raise ValueError(f"it is no OpenAPI document ({error})") from error
+    return [_said(change) for change in changes if _breaks(change)]
 
 
 KIND = Kind("openapi", current, breaches)

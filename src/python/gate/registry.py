@@ -21,7 +21,7 @@ class Kind:
     """A kind of documents in the registry.
 
     `current` makes them of the code as it is; `breaches` says what one who was promised the first document
-    would trip over in the second.
+    would trip over in the second, and raises ValueError where one of them is no such document.
     """
 
     folder: str
@@ -65,7 +65,14 @@ class Registry:
                 gone = "is gone: it is published until nobody deployed relies on it, and then retired"
                 found.append(Difference(name, gone))
                 continue
-            found += [Difference(name, str(breach)) for breach in self._kind.breaches(old, new)]
+            try:
+                breaches = self._kind.breaches(old, new)
+            except ValueError as error:
+                path = self._released / f"{name}.json"
+                raise RegistryError(
+                    f"{path} cannot be compared: {error}; restore it from version control"
+                ) from error
+            found += [Difference(name, str(breach)) for breach in breaches]
         return found
 
     def staleness(self, documents: Documents) -> list[Difference]:

@@ -88,6 +88,24 @@ def test_a_file_that_cannot_be_read_is_named(
     assert before == _changed_at(folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (f"events/{NAME}", '{"properties": {"a": {"$ref": "#/$defs/B"}}}'),
+        ("openapi/order", '{"paths": []}'),
+        ("openapi/order", '{"paths": {"/api/orders": {"get": []}}}'),
+    ],
+)
+def test_a_file_that_is_no_such_document_is_named(
+    folder: Path, name: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one sentence, whatever the comparer made of it."""
+    broken = folder / "released" / f"{name}.json"
+    broken.write_text(text)
+    assert 1 == main(["check", "--registry", str(folder)])
+    assert f"{broken} cannot be compared" in capsys.readouterr().err
+
+
 def test_the_command_says_what_is_stale_and_what_to_do(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

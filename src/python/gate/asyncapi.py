@@ -21,7 +21,6 @@ from gate.schemas import Schema
 
 NAME = "mercato"
 _BINDINGS = "0.1.0"  # https://github.com/asyncapi/bindings/tree/master/sns
-_DEFS = "#/$defs/"
 
 
 def document() -> Document:
@@ -121,26 +120,12 @@ def _message(name: str, event: type[Event]) -> dict[str, Any]:
 def _schemas() -> dict[str, Schema]:
     schemas: dict[str, Schema] = {}
     for name, event in EVENTS.items():
-        schema = event.model_json_schema()
+        schema = event.model_json_schema(ref_template="#/components/schemas/{model}")
         parts = schema.pop("$defs", {})
         for part, found in ({name: schema} | parts).items():
-            placed = _placed(found)
-            if schemas.setdefault(part, placed) != placed:
+            if schemas.setdefault(part, found) != found:
                 raise ValueError(f"two parts of events are called {part} and differ: give one another name")
     return schemas
-
-
-def _placed(node: Any) -> Any:
-    """`node` with its references to where the document keeps what they name."""
-    if isinstance(node, list):
-        return [_placed(each) for each in node]
-    if not isinstance(node, dict):
-        return node
-    placed = {key: _placed(value) for key, value in node.items()}
-    reference = placed.get("$ref")
-    if isinstance(reference, str):
-        placed["$ref"] = f"#/components/schemas/{reference.removeprefix(_DEFS)}"
-    return placed
 
 
 def _ref(kind: str, name: str) -> dict[str, str]:

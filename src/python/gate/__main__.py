@@ -18,6 +18,7 @@ REGISTRY = Path("src/python/contracts/registry")
 _WAY_OUT = (
     "Keep what was released and add to it, or offer the new beside the old: docs/contracts.md says how."
 )
+_MEND = "Such a document is not published: mend what builds it, src/python/gate/asyncapi.py."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise RegistryError(f"there is no registry in {folder}; name one with --registry")
         if arguments.command == "retire":
             return _retire(folder, arguments.name)
-        return commands[arguments.command]([_Part(Registry(folder, kind), kind.current()) for kind in KINDS])
+        parts = [_Part(Registry(folder, kind), kind.current()) for kind in KINDS]
+        faults = [str(each) for part in parts for each in part.registry.faults(part.documents)]
+        if faults:
+            return _refuse([*faults, _MEND])
+        return commands[arguments.command](parts)
     except RegistryError as error:
         return _refuse([str(error)])
 

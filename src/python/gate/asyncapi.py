@@ -18,6 +18,7 @@ from contracts.events.envelope import (
 from contracts.topology import EVENTS, SUBSCRIPTIONS, TOPICS, Subscription, Topic
 from gate.registry import Document, Kind
 from gate.schemas import Schema
+from gate.specification import faults
 
 NAME = "mercato"
 _BINDINGS = "0.1.0"  # https://github.com/asyncapi/bindings/tree/master/sns
@@ -133,4 +134,4 @@ def _ref(kind: str, name: str) -> dict[str, str]:
 
 
 # What an event may become is judged by its own schema.
-KIND = Kind("asyncapi", current, lambda _, __: ())
+KIND = Kind("asyncapi", current, lambda _, __: (), faults)

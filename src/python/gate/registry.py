@@ -21,12 +21,14 @@ class Kind:
     """A kind of documents in the registry.
 
     `current` makes them of the code as it is; `breaches` says what one who was promised the first document
-    would trip over in the second, and raises ValueError where one of them is no such document.
+    would trip over in the second, and raises ValueError where one of them is no such document. `faults` says
+    why a document is not valid by its own specification.
     """
 
     folder: str
     current: Callable[[], Documents]
     breaches: Callable[[Document, Document], Sequence[object]]
+    faults: Callable[[Document], Sequence[str]] = lambda _: ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,10 @@ class Registry:
                 ) from error
             found += [Difference(name, str(breach)) for breach in breaches]
         return found
+
+    def faults(self, documents: Documents) -> list[Difference]:
+        """Why some of `documents` are not valid, whatever was published or released."""
+        return [Difference(name, fault) for name, it in documents.items() for fault in self._kind.faults(it)]
 
     def staleness(self, documents: Documents) -> list[Difference]:
         """Where what is published and `documents` part. Raises RegistryError."""

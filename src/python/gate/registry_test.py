@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import contracts
-from gate import events
+from gate import asyncapi, events
 from gate.__main__ import KINDS, main
 from gate.registry import Kind, Registry
 
@@ -129,6 +129,20 @@ def test_the_command_refuses_what_breaks(folder: Path, capsys: pytest.CaptureFix
         said = capsys.readouterr().err
         assert f"{NAME}: why is gone" in said
         assert "docs/contracts.md" in said
+
+
+def test_the_command_refuses_what_is_not_valid(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is told to do, and before anything is written."""
+    monkeypatch.setattr(asyncapi, "_BINDINGS", "9.9.9")
+    before = _changed_at(folder)
+    for command in ("check", "write", "release"):
+        assert 1 == main([command, "--registry", str(folder)])
+        said = capsys.readouterr().err
+        assert 'mercato: channels/order-events/bindings/sns/bindingVersion: "9.9.9" is not one of' in said
+        assert "src/python/gate/asyncapi.py" in said
+    assert before == _changed_at(folder)
 
 
 def test_a_folder_without_a_registry_is_said_to_be_one(

@@ -83,6 +83,9 @@ def _received(subscription: Subscription) -> dict[str, Any]:
     return {
         "action": "receive",
         "title": f"The {queue.consumer} service hears of {topic.name}",
+        "description": f"Delivered to `{queue.name}`. What is not deleted within "
+        f"{queue.visibility_timeout_s} s is delivered again, and after {queue.max_receive_count} deliveries "
+        f"moved to `{queue.dead_letter_name}`.",
         "bindings": {
             "sns": {"topic": {"name": topic.name}, "consumers": [consumer], "bindingVersion": _BINDINGS}
         },

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gate import asyncapi, events, openapi
+from gate.page import page
 from gate.registry import Documents, Registry, RegistryError
 
 KINDS = (events.KIND, openapi.KIND, asyncapi.KIND)
 REGISTRY = Path("src/python/contracts/registry")
+PAGE = Path("dist/asyncapi.html")
 
 _WAY_OUT = (
     "Keep what was released and add to it, or offer the new beside the old: docs/contracts.md says how."
@@ -24,6 +26,8 @@ _MEND = "Such a document is not published: mend what builds it, src/python/gate/
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv`; returns the exit status of the process."""
     arguments = _parser().parse_args(argv)
+    if arguments.command == "page":
+        return _page(arguments.to)
     folder: Path = arguments.registry
     commands = {"write": _write, "check": _check, "release": _release}
     try:
@@ -85,6 +89,16 @@ def _retire(folder: Path, name: str) -> int:
     return 0
 
 
+def _page(to: Path) -> int:
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_text(page(asyncapi.document()), encoding="utf-8")
+    except OSError as error:
+        return _refuse([f"{to} cannot be written: {error.strerror}; name another file with --to"])
+    _say(f"{to} shows the events; it opens in a browser, without a network.")
+    return 0
+
+
 def _refusals(parts: Sequence[_Part]) -> list[str]:
     return [str(each) for part in parts for each in part.registry.refusals(part.documents)]
 
@@ -111,10 +125,14 @@ def _parser() -> argparse.ArgumentParser:
         "check": "say whether they are published so, and break nobody",
         "release": "from now on, what is published is what a change must keep",
         "retire": "let an event or a service go that nobody deployed relies on any more",
+        "page": "show topics, queues and events as one HTML page",
     }.items():
         command = commands.add_parser(name, help=what, description=what)
         if name == "retire":
             command.add_argument("name", help="for example mercato.ORDER_CREATED.v1")
+        if name == "page":
+            command.add_argument("--to", type=Path, default=root / PAGE, help="the file (%(default)s)")
+            continue
         command.add_argument(
             "--registry", type=Path, default=root / REGISTRY, help="its folder (%(default)s)"
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from html import escape
+from importlib.metadata import distribution
 
 from asyncapi_viewer import assets
 
@@ -24,6 +25,8 @@ def page(document: Document) -> str:
         f"default-src 'none'; script-src '{assets.integrity(assets.VIEWER_IIFE)}'; "
         "style-src 'unsafe-inline'; connect-src data:"
     )
+    # Whoever is given the page is given the viewer, and its authors ask for this.
+    licence = escape(distribution("asyncapi-viewer").read_text("licenses/LICENSE") or "")
     # In base64 nothing of the document can end the attribute, or be read as HTML.
     encoded = base64.b64encode(json.dumps(document).encode()).decode()
     return f"""<!doctype html>
@@ -36,5 +39,6 @@ def page(document: Document) -> str:
 <noscript>This page is drawn by a script that it holds itself. Allow it, or read the document as it is
 published, in src/python/contracts/registry/asyncapi.</noscript>
 <asyncapi-viewer sidebar src="data:application/json;base64,{encoded}"></asyncapi-viewer>
+<!-- asyncapi-viewer {assets.viewer_version()}: {licence} -->
 <script>{viewer}</script>
 """

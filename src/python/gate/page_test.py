@@ -73,6 +73,12 @@ def test_the_viewer_is_the_one_script_that_may_run() -> None:
     assert f"script-src 'sha384-{allowed}'" in html
 
 
+def test_the_viewer_comes_with_its_licence() -> None:
+    """As that asks of every copy."""
+    assert "<!-- asyncapi-viewer 2" in page(document())
+    assert "Permission is hereby granted" in page(document())
+
+
 def test_hostile_text_is_text() -> None:
     """In the title, and wherever the viewer shows it: it is not part of the page's HTML."""
     spoilt = document()

@@ -19,3 +19,9 @@ def service():
         include_tools=True,
         layout="packed",
     )
+
+
+def pacts():
+    """The targets of a service's `pacts` folder: nothing in it is shipped."""
+    python_test_utils(sources=["*.py", "!*_test.py"])
+    python_tests(name="tests")

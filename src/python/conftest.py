@@ -1,6 +1,7 @@
 """The fixtures every test may ask for."""
 
 from backing.fixtures import (
+    aws_nowhere,
     backing_directory,
     broker,
     broker_server,

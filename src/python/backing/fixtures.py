@@ -165,6 +165,13 @@ def broker_server(backing_directory: Path) -> Iterator[Broker]:
 
 
 @pytest.fixture
+def aws_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment in which AWS does not answer: queues and topics stand still."""
+    for name, value in aws_environment("http://127.0.0.1:9", "test").items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
 def broker(broker_server: Broker) -> Account:
     """An AWS account that is this test's alone, with the whole topology in it."""
     from backing.provision import provision

@@ -93,7 +93,7 @@ class Publisher:
         return None if event is None else self._arns.get(topic_of(event))
 
     async def _publish(self, arn: str, batch: Sequence[Job]) -> Failures:
-        entries = [_entry(job) for job in batch]
+        entries = [entry(job) for job in batch]
         try:
             answer = await self._sns.publish_batch(TopicArn=arn, PublishBatchRequestEntries=entries)
         except Exception as error:
@@ -111,14 +111,8 @@ def relay(
     return JobRunner(database, outbox.table, publisher.publish, listener=listener, batch=_BATCH, workers=2)
 
 
-def _versions(event: Event) -> Iterator[Event]:
-    version: Event | None = event
-    while version is not None:
-        yield version
-        version = version.older()
-
-
-def _entry(job: Job) -> dict[str, Any]:
+def entry(job: Job) -> dict[str, Any]:
+    """What SNS is given for an outbox row: the event, and the attributes that it is routed and traced by."""
     attributes = {EVENT_TYPE_ATTRIBUTE: routing_type(EVENTS[job.kind])}
     if job.traceparent:
         attributes[TRACEPARENT_ATTRIBUTE] = job.traceparent
@@ -129,6 +123,13 @@ def _entry(job: Job) -> dict[str, Any]:
             name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
         },
     }
+
+
+def _versions(event: Event) -> Iterator[Event]:
+    version: Event | None = event
+    while version is not None:
+        yield version
+        version = version.older()
 
 
 def _refusal(failed: Mapping[str, Any]) -> Exception:

@@ -25,10 +25,10 @@ T = TypeVar("T")
 
 
 class TokenIssuer:
-    """Signs tokens with a key of its own, and gives out the public half as the user service does."""
+    """Signs tokens, with a key of its own unless one is given, and gives out the public half of the key."""
 
-    def __init__(self) -> None:
-        self._key = OKPKey.generate_key("Ed25519", {"kid": uuid.uuid4().hex})
+    def __init__(self, key: OKPKey | None = None) -> None:
+        self._key = key or OKPKey.generate_key("Ed25519", {"kid": uuid.uuid4().hex})
 
     async def fetch(self) -> dict[str, Any]:
         """The JWK Set."""

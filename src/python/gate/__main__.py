@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gate import asyncapi, events, openapi
+from gate import asyncapi, events, openapi, pacts
 from gate.page import page
 from gate.registry import Documents, Registry, RegistryError
 
-KINDS = (events.KIND, openapi.KIND, asyncapi.KIND)
+KINDS = (events.KIND, openapi.KIND, asyncapi.KIND, pacts.KIND)
 REGISTRY = Path("src/python/contracts/registry")
 PAGE = Path("dist/asyncapi.html")
 

@@ -21,13 +21,14 @@ class Kind:
     """A kind of documents in the registry.
 
     `current` makes them of the code as it is; `breaches` says what one who was promised the first document
-    would trip over in the second, and raises ValueError where one of them is no such document. `faults` says
-    why a document is not valid by its own specification.
+    would trip over in the second, and raises ValueError where one of them is no such document; where it is
+    None nobody was promised anything, and nothing is released. `faults` says why a document is not valid by
+    its own specification.
     """
 
     folder: str
     current: Callable[[], Documents]
-    breaches: Callable[[Document, Document], Sequence[object]]
+    breaches: Callable[[Document, Document], Sequence[object]] | None
     faults: Callable[[Document], Sequence[str]] = lambda _: ()
 
 
@@ -60,6 +61,8 @@ class Registry:
 
     def refusals(self, documents: Documents) -> list[Difference]:
         """What of `documents` would break somebody who relies on what was released. Raises RegistryError."""
+        if self._kind.breaches is None:
+            return []
         found = []
         for name, old in self.released().items():
             new = documents.get(name)
@@ -100,7 +103,8 @@ class Registry:
 
     def release(self) -> None:
         """Note that what is published was released: from now on it is what a change must keep."""
-        _write(self._released, self.published())
+        if self._kind.breaches is not None:
+            _write(self._released, self.published())
 
     def retire(self, name: str) -> bool:
         """Let a released document go that nobody relies on any more; False if there is no such one."""

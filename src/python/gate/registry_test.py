@@ -28,7 +28,7 @@ def test_the_registry_is_as_the_code_is(kind: Kind) -> None:
     assert [] == [str(each) for each in Registry(PUBLISHED, kind).staleness(kind.current())]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.folder)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.breaches], ids=lambda kind: kind.folder)
 def test_nothing_breaks_what_was_released(kind: Kind) -> None:
     """Nobody who is deployed would trip over what is about to be published."""
     registry = Registry(PUBLISHED, kind)

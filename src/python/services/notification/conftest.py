@@ -231,17 +231,14 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(migrated_url: str, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
+async def shop(
+    desk: Desk,
+    aws_nowhere: None,  # noqa: ARG001 - sets the environment
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Shop]:
     """The service's routes as they run; queue and mails stand still."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-        "AWS_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr(mails, "runner", lambda *_: Idle())
     issuer = TokenIssuer()
-    app = notification_app.build(settings(migrated_url))
+    app = notification_app.build(settings(desk.database.url))
     async with running(app, issuer) as client:
         yield Shop(client, issuer, desk)

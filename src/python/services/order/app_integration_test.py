@@ -3,7 +3,6 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,15 +11,14 @@ from aiobotocore.session import get_session
 
 from backing.fixtures import Account
 from chassis.database import Database
-from chassis.testing import TokenIssuer, eventually, run_program, running
+from chassis.testing import eventually, run_program
 from contracts.events.envelope import Envelope, Event
 from contracts.events.inventory import Shortage, StockRejected, StockReserved
 from contracts.events.order import OrderCreated
 from contracts.events.payment import PaymentAuthorized
 from contracts.money import Money
-from services.order import app as order_app
 from services.order import store
-from services.order.conftest import HOME, FakeAddresses, FakeProducts, Shop, settings
+from services.order.conftest import HOME, Shop, serving
 
 PROGRAM = "services.order.app"
 
@@ -36,19 +34,12 @@ def connected(broker: Account) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def shop(
-    migrated_url: str, database: Database, broker: Account, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Shop]:
+async def shop(database: Database, broker: Account, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
     """The service with its queue and its topics, one product at 5.00 EUR and one address."""
     for name, value in broker.environment.items():
         monkeypatch.setenv(name, value)
-    issuer, product, home = TokenIssuer(), uuid.uuid4(), uuid.uuid4()
-    products = FakeProducts({product: Money(amount=500, currency="EUR")})
-    addresses = FakeAddresses({home: HOME})
-    app = order_app.build(settings(migrated_url, **connected(broker)))
-    async with running(app, issuer) as client:
-        app.state.parts = replace(app.state.parts, products=products, addresses=addresses)
-        yield Shop(client, issuer, database, products, addresses, uuid.uuid4(), product, home)
+    async with serving(database, **connected(broker)) as shop:
+        yield shop
 
 
 async def placed(shop: Shop) -> uuid.UUID:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from backing.fixtures import Databases
 from chassis import migrations
@@ -55,6 +57,7 @@ class FakeAddresses:
 class Shop:
     """The running order service, and what it sees of the others."""
 
+    app: FastAPI
     client: httpx.AsyncClient
     issuer: TokenIssuer
     database: Database
@@ -112,23 +115,23 @@ async def database(migrated_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
-@pytest.fixture
-async def shop(migrated_url: str, database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
-    """The service as it runs, with one product at 5.00 EUR and one address."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-        "AWS_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
-        monkeypatch.setenv(name, value)
+@asynccontextmanager
+async def serving(database: Database, **changes: Any) -> AsyncIterator[Shop]:
+    """The service as it runs, with one product at 5.00 EUR and one address; `changes` are of its settings."""
     issuer, product, home = TokenIssuer(), uuid.uuid4(), uuid.uuid4()
     products = FakeProducts({product: Money(amount=500, currency="EUR")})
     addresses = FakeAddresses({home: HOME})
-    app = order_app.build(settings(migrated_url))
+    app = order_app.build(settings(database.url, **changes))
     async with running(app, issuer) as client:
         app.state.parts = replace(app.state.parts, products=products, addresses=addresses)
-        yield Shop(client, issuer, database, products, addresses, uuid.uuid4(), product, home)
+        yield Shop(app, client, issuer, database, products, addresses, uuid.uuid4(), product, home)
+
+
+@pytest.fixture
+async def shop(database: Database, aws_nowhere: None) -> AsyncIterator[Shop]:  # noqa: ARG001
+    """The running service."""
+    async with serving(database) as shop:
+        yield shop
 
 
 def order(*, expires_in_s: float = 120) -> Order:

@@ -35,6 +35,7 @@ from services.payment.settings import Settings
 from services.payment.store import SavedMethod
 
 HOME = Address(recipient="Ada", line1="Allee 1", city="Berlin", postal_code="10115", country="DE")
+ELSEWHERE = HOME.model_copy(update={"city": "Bonn"})
 TEN = Money(amount=1000, currency="EUR")
 WEBHOOK_SECRET = "whsec_test"
 
@@ -237,8 +238,7 @@ async def database(migrated_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
-@pytest.fixture
-async def desk(database: Database) -> Desk:
+async def new_desk(database: Database) -> Desk:
     """The service's parts, and a customer with a card."""
     customer = new_id()
     method = saved_method(customer)
@@ -246,6 +246,12 @@ async def desk(database: Database) -> Desk:
         await store.add_provider_customer(tx, customer, f"cus_{customer.hex}")
         await store.add_method(tx, method)
     return Desk(database, FakeProvider(), customer, method.id)
+
+
+@pytest.fixture
+async def desk(database: Database) -> Desk:
+    """The service's parts, and a customer with a card."""
+    return await new_desk(database)
 
 
 class Idle:
@@ -270,18 +276,15 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(migrated_url: str, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
+async def shop(
+    desk: Desk,
+    aws_nowhere: None,  # noqa: ARG001 - sets the environment
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Shop]:
     """The service's routes as they run; queue, topic and jobs stand still."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-        "AWS_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr(calls, "runner", lambda *_: Idle())
     issuer = TokenIssuer()
-    app = payment_app.build(settings(migrated_url))
+    app = payment_app.build(settings(desk.database.url))
     async with running(app, issuer) as client:
         app.state.parts = replace(app.state.parts, provider=desk.provider)
         yield Shop(client, issuer, desk)

@@ -12,11 +12,10 @@ from contracts.events.envelope import Event
 from contracts.events.order import OrderUpdated
 from contracts.topology import PAYMENT_QUEUE, events_for
 from services.payment import store
-from services.payment.conftest import HOME, Desk, cancelled, confirmed
+from services.payment.conftest import ELSEWHERE, HOME, Desk, cancelled, confirmed
 from services.payment.consumers import Consumers
 from services.payment.domain import AuthorizeCall, Status
 
-ELSEWHERE = HOME.model_copy(update={"city": "Bonn"})
 FURTHER = HOME.model_copy(update={"city": "Ulm"})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -111,34 +112,27 @@ async def database(migrated_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
-@pytest.fixture
-def aws_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment in which AWS does not answer."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{NOWHERE}",
-        "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.fixture
-async def shop(
-    migrated_url: str,
-    database: Database,
-    aws_nowhere: None,  # noqa: ARG001 - sets the environment
-) -> AsyncIterator[Shop]:
-    """The service as it runs, with an empty catalogue, while cache and AWS are away."""
+@asynccontextmanager
+async def serving(database: Database) -> AsyncIterator[Shop]:
+    """The service as it runs, with an empty catalogue, while the cache is away."""
     issuer = TokenIssuer()
-    app = product_app.build(settings(migrated_url))
+    app = product_app.build(settings(database.url))
     async with running(app, issuer) as client:
         yield Shop(app, client, issuer, database, uuid.uuid4(), uuid.uuid4())
 
 
-async def add_product(database: Database, *, on_hand: int = 0, retired: bool = False) -> uuid.UUID:
+@pytest.fixture
+async def shop(database: Database, aws_nowhere: None) -> AsyncIterator[Shop]:  # noqa: ARG001
+    """The running service."""
+    async with serving(database) as shop:
+        yield shop
+
+
+async def add_product(
+    database: Database, *, on_hand: int = 0, retired: bool = False, product_id: uuid.UUID | None = None
+) -> uuid.UUID:
     """Write a product with so many pieces on the shelf straight into the database."""
-    product_id, now = uuid.uuid4(), sa.func.now()
+    product_id, now = product_id or uuid.uuid4(), sa.func.now()
     row = {"id": product_id, "name": "Tea", "description": "", "category": "Tea", "price": 500}
     row |= {"currency": "EUR", "created_at": now, "updated_at": now, "retired_at": now if retired else None}
     async with database.transaction() as tx:

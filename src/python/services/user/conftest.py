@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from fastapi import FastAPI
 
 from backing.fixtures import Databases
 from chassis import migrations
@@ -54,6 +56,7 @@ class HeldClock:
 class Users:
     """The running user service."""
 
+    app: FastAPI
     client: httpx.AsyncClient
     database: Database
     keys: SigningKeys
@@ -126,23 +129,21 @@ async def database(migrated_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
-@pytest.fixture
-async def users(
-    migrated_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Users]:
-    """The service as it runs, without any account; AWS is where nobody answers."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-        "AWS_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
-        monkeypatch.setenv(name, value)
-    app = user_app.build(settings(migrated_url))
+@asynccontextmanager
+async def serving(database: Database) -> AsyncIterator[Users]:
+    """The service as it runs, without any account."""
+    app = user_app.build(settings(database.url))
     clock = HeldClock()
     async with running(app) as client:
         app.state.parts = replace(app.state.parts, clock=clock)
-        yield Users(client, database, app.state.parts.keys, clock)
+        yield Users(app, client, database, app.state.parts.keys, clock)
+
+
+@pytest.fixture
+async def users(database: Database, aws_nowhere: None) -> AsyncIterator[Users]:  # noqa: ARG001
+    """The running service."""
+    async with serving(database) as users:
+        yield users
 
 
 def user(email: str = "ada@example.com", *, roles: tuple[Role, ...] = (Role.CUSTOMER,)) -> User:

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import pytest
+
+from chassis.pacts import Contract
+from gate.provider import problems
+from services.order.pacts import product as order
+from services.product.pacts import states
+
+CONTRACTS = [order.CONTRACT]
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.consumer)
+@pytest.mark.usefixtures("aws_nowhere")
+async def test_the_product_service_keeps_what_others_rely_on(contract: Contract, database_url: str) -> None:
+    """Its routes and its events are as its consumers wrote them down."""
+    async with states.provider(database_url) as provider:
+        assert await problems(provider, contract) == []

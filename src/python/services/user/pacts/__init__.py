@@ -1,0 +1,1 @@
+"""The states in which the others find this service, which relies on none of them."""

@@ -1,4 +1,4 @@
-"""`./pants contracts`: writes the registry, and says what stands against a change of it."""
+"""`./pants contracts`: what services promise each other, what would break it, and what may be deployed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gate import asyncapi, events, openapi, pacts
+from gate import asyncapi, deploying, events, openapi, pacts
 from gate.page import page
 from gate.registry import Documents, Registry, RegistryError
 
@@ -28,9 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.command == "page":
         return _page(arguments.to)
-    folder: Path = arguments.registry
     commands = {"write": _write, "check": _check, "release": _release}
     try:
+        if "run" in arguments:
+            status: int = arguments.run(arguments)
+            return status
+        folder: Path = arguments.registry
         if not folder.is_dir():
             raise RegistryError(f"there is no registry in {folder}; name one with --registry")
         if arguments.command == "retire":
@@ -136,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--registry", type=Path, default=root / REGISTRY, help="its folder (%(default)s)"
         )
+    deploying.add_to(commands, root)
     return parser
 
 

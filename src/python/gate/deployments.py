@@ -107,7 +107,9 @@ class Deployments:
                     hashes[published.pacts[provider]] = None
         return [self._pact(each) for each in hashes]
 
-    def record_verification(self, provider: str, version: str, pact: Document, problems: Sequence[str]) -> None:
+    def record_verification(
+        self, provider: str, version: str, pact: Document, problems: Sequence[str]
+    ) -> None:
         """Note what `version` of `provider` does not keep of `pact`; the last result counts."""
         known = self._verifications(provider)
         result = Verified(provider_version=_checked(version), pact=_hash(pact), problems=list(problems))

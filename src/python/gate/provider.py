@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,22 +51,27 @@ async def verify(name: str, provider: Provider, pact: Mapping[str, Any]) -> list
     expected = len(pact.get("interactions") or [])
     if not expected:
         raise PactError(f"the pact of {_consumer(pact)} with {name} has no interactions")
-    stage = _Stage(provider, asyncio.get_running_loop())
-    verifier = Verifier(name, host=_HOST).state_handler(stage.set, teardown=False).message_handler(stage.tell)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pact.json"
         path.write_text(json.dumps(pact))
-        verifier.add_source(path)
-        async with _served(provider.app) as port:
-            if port is not None:
-                verifier.add_transport(url=f"http://{_HOST}:{port}")
-            await asyncio.to_thread(_run, verifier)
-    results = [_result(each, stage.failures) for each in verifier.results["interactionResults"]]
+        results = await replay(name, provider, lambda verifier: verifier.add_source(path))
     if len(results) != expected:
         raise PactError(
             f"of {expected} interactions of {_consumer(pact)} with {name} only {len(results)} were verified"
         )
     return results
+
+
+async def replay(name: str, provider: Provider, prepare: Callable[[Verifier], object]) -> list[Result]:
+    """Replay the interactions of the sources that `prepare` gives the verifier."""
+    stage = _Stage(provider, asyncio.get_running_loop())
+    verifier = Verifier(name, host=_HOST).state_handler(stage.set, teardown=False).message_handler(stage.tell)
+    prepare(verifier)
+    async with _served(provider.app) as port:
+        if port is not None:
+            verifier.add_transport(url=f"http://{_HOST}:{port}")
+        await asyncio.to_thread(_run, verifier)
+    return [_result(each, stage.failures) for each in verifier.results["interactionResults"]]
 
 
 async def problems(provider: Provider, contract: Contract) -> list[str]:

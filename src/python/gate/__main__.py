@@ -9,17 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gate import asyncapi, deploying, events, openapi, pacts
+from gate import asyncapi, deploying, events, mutants, openapi, pacts
 from gate.page import page
 from gate.registry import Documents, Registry, RegistryError
 
 KINDS = (events.KIND, openapi.KIND, asyncapi.KIND, pacts.KIND)
 REGISTRY = Path("src/python/contracts/registry")
 PAGE = Path("dist/asyncapi.html")
+MUTANTS = Path("docs/mutants.md")
 
 _WAY_OUT = (
     "Keep what was released and add to it, or offer the new beside the old: docs/contracts.md says how."
 )
+_BLIND = "A gate is wrong about these: mend it, or the mutation if it is not what it says."
 _MEND = "Such a document is not published: mend what builds it, src/python/gate/asyncapi.py."
 
 
@@ -28,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.command == "page":
         return _page(arguments.to)
+    if arguments.command == "mutants":
+        return _mutants(arguments.sources, arguments.only, arguments.jobs, arguments.report)
     commands = {"write": _write, "check": _check, "release": _release}
     try:
         if "run" in arguments:
@@ -102,6 +106,19 @@ def _page(to: Path) -> int:
     return 0
 
 
+def _mutants(sources: Path, only: Sequence[str], jobs: int, report: Path) -> int:
+    try:
+        some = mutants.chosen(only)
+    except mutants.MutantError as error:
+        return _refuse([str(error)])
+    results = mutants.run(some, sources, jobs=jobs, tell=_say)
+    if not only:
+        report.write_text(mutants.report(results), encoding="utf-8")
+    _say(mutants.total(results))
+    wrong = [str(result) for result in results if not result.is_right]
+    return _refuse([*wrong, _BLIND]) if wrong else 0
+
+
 def _refusals(parts: Sequence[_Part]) -> list[str]:
     return [str(each) for part in parts for each in part.registry.refusals(part.documents)]
 
@@ -128,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         "check": "say whether they are published so, and break nobody",
         "release": "from now on, what is published is what a change must keep",
         "retire": "let an event or a service go that nobody deployed relies on any more",
+        "mutants": "change the code in many ways, and say which of them the gates catch",
         "page": "show topics, queues and events as one HTML page",
     }.items():
         command = commands.add_parser(name, help=what, description=what)
@@ -136,11 +154,21 @@ def _parser() -> argparse.ArgumentParser:
         if name == "page":
             command.add_argument("--to", type=Path, default=root / PAGE, help="the file (%(default)s)")
             continue
+        if name == "mutants":
+            _add_mutants(command, root)
+            continue
         command.add_argument(
             "--registry", type=Path, default=root / REGISTRY, help="its folder (%(default)s)"
         )
     deploying.add_to(commands, root)
     return parser
+
+
+def _add_mutants(command: argparse.ArgumentParser, root: Path) -> None:
+    command.add_argument("--only", nargs="+", default=(), metavar="NAME", help="these, without a report")
+    command.add_argument("--jobs", type=int, default=4, help="so many at a time (%(default)s)")
+    command.add_argument("--sources", type=Path, default=root / "src/python", help="of what (%(default)s)")
+    command.add_argument("--report", type=Path, default=root / MUTANTS, help="the file (%(default)s)")
 
 
 if __name__ == "__main__":

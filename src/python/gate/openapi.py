@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 from specshift.differ import diff_specs
 from specshift.models import Change, ChangeType, Severity
 
 from gate.registry import Document, Kind
+
+_NULL = {"type": "null"}
 
 SERVICES = ("notification", "order", "payment", "product", "user")
 
@@ -33,13 +36,33 @@ def breaches(old: Document, new: Document) -> list[str]:
     if not old.get("paths"):  # without any, nothing would be missing in the new one
         raise ValueError("it is no OpenAPI document: it has no paths")
     try:
-        changes = diff_specs(old, new).changes
+        changes = diff_specs(_opened(old), _opened(new)).changes
     except (AttributeError, KeyError, TypeError) as error:  # it takes the shape for granted
         raise ValueError(f"it is no OpenAPI document ({error})") from error
     return [_said(change) for change in changes if _breaks(change)]
 
 
 KIND = Kind("openapi", current, breaches)
+
+
+def _opened(document: Document) -> Document:
+    """What may be null, said so that specshift looks into it: of an `anyOf` it only counts the variants."""
+    opened: Document = _opened_node(document, document.get("components", {}).get("schemas", {}))
+    return opened
+
+
+def _opened_node(node: Any, schemas: Document) -> Any:
+    if isinstance(node, list):
+        return [_opened_node(each, schemas) for each in node]
+    if not isinstance(node, dict):
+        return node
+    opened = {key: _opened_node(value, schemas) for key, value in node.items()}
+    there = [each for each in opened.get("anyOf", ()) if each != _NULL]
+    if len(there) != 1:
+        return opened
+    meant: Document = schemas.get(there[0].get("$ref", "").rpartition("/")[2], there[0])
+    # Of an `allOf` it looks at the fields alone.
+    return opened | {"allOf": there} if "properties" in meant else meant | opened
 
 
 def _breaks(change: Change) -> bool:

@@ -63,6 +63,16 @@ BREAKING: dict[str, tuple[Callable[[Document], object], str]] = {
         lambda d: schema(d, "OrderView")["properties"]["placed_at"].update(format="date"),
         "'date-time' -> 'date'",
     ),
+    "a field that may be null has another type": (
+        lambda d: schema(d, "StepView")["properties"].update(
+            trace_id={"anyOf": [{"type": "integer"}, {"type": "null"}]}
+        ),
+        "'string' -> 'integer'",
+    ),
+    "a field that may be null knows another value": (
+        lambda d: schema(d, "OrderView")["properties"]["cancel_reason"]["anyOf"][0]["enum"].append("lost"),
+        "lost",
+    ),
     "an answer knows another value": (lambda d: schema(d, "Status")["enum"].append("LOST"), "LOST"),
     "a request must say more": (lambda d: requiring(d, "PlaceOrder", "gift"), "'gift'"),
     "a part of a request must say more": (lambda d: requiring(d, "Item", "gift"), "'gift'"),
@@ -85,6 +95,9 @@ BREAKING: dict[str, tuple[Callable[[Document], object], str]] = {
 HARMLESS: dict[str, Callable[[Document], object]] = {
     "nothing changes": lambda _: None,
     "an answer says more": lambda d: schema(d, "OrderView")["properties"].update(note={"type": "string"}),
+    "a field of an answer is never null any more": lambda d: schema(d, "StepView")["properties"].update(
+        trace_id={"type": "string"}
+    ),
     "a request may say more": lambda d: schema(d, "PlaceOrder")["properties"].update(
         gift={"type": "boolean"}
     ),

@@ -41,28 +41,29 @@ _NOT_COPIED = shutil.ignore_patterns("__pycache__", ".*_cache")
 
 
 class MutantError(Exception):
-    """A mutation cannot be tried; the message says which and what to do."""
+    """A mutation cannot be tried; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What the gates said of a mutation."""
+    """What the gates said of a mutation; where there is a `fault` they could not judge it."""
 
     mutation: Mutation
     verdict: Verdict
+    fault: str = ""
 
     @property
     def caught_by(self) -> tuple[str, ...]:
         """The gates that refuse it."""
-        return tuple(gate for gate in GATES if self.verdict[gate])
+        return tuple(gate for gate in GATES if self.verdict.get(gate))
 
     @property
     def is_right(self) -> bool:
         """Whether the gates judged as they should."""
-        return bool(self.caught_by) == (self.mutation in BREAKING)
+        return not self.fault and bool(self.caught_by) == (self.mutation in BREAKING)
 
     def __str__(self) -> str:
-        said = f"caught by {', '.join(self.caught_by)}" if self.caught_by else "passes"
+        said = self.fault or (f"caught by {', '.join(self.caught_by)}" if self.caught_by else "passes")
         return f"{'ok   ' if self.is_right else 'WRONG'} {self.mutation.name}: {said}"
 
 
@@ -78,11 +79,13 @@ class Laboratory:
             self._free.put(shutil.copytree(compiled, folder / f"copy-{number}"))
 
     def try_out(self, mutation: Mutation) -> Result:
-        """What the gates say of the sources with `mutation`. Raises MutantError."""
+        """What the gates say of the sources with `mutation`."""
         copy = self._free.get()
         try:
             with applied(mutation, copy), self._databases(mutation.providers) as databases:
-                return Result(mutation, _judged(copy, databases, mutation.name))
+                return Result(mutation, _judged(copy, databases))
+        except MutantError as error:
+            return Result(mutation, {}, fault=str(error))
         finally:
             self._free.put(copy)
 
@@ -114,7 +117,7 @@ def laboratory(sources: Path, *, copies: int) -> Iterator[Laboratory]:
 def run(
     mutations: Sequence[Mutation], sources: Path, *, jobs: int, tell: Callable[[str], None]
 ) -> list[Result]:
-    """Try `mutations`, `jobs` at a time, and `tell` of each as it is done. Raises MutantError."""
+    """Try `mutations`, `jobs` at a time, and `tell` of each as it is done."""
     results = []
     with laboratory(sources, copies=jobs) as place, ThreadPoolExecutor(jobs) as workers:
         for number, result in enumerate(workers.map(place.try_out, mutations), start=1):
@@ -133,7 +136,7 @@ def applied(mutation: Mutation, folder: Path) -> Iterator[None]:
             text = path.read_text(encoding="utf-8")
             if text.count(edit.old) != 1:
                 raise MutantError(
-                    f"{mutation.name}: {edit.path} has {edit.old!r} {text.count(edit.old)} times, not once; "
+                    f"{edit.path} has {edit.old!r} {text.count(edit.old)} times, not once; "
                     "mend the mutation in src/python/gate/mutations.py"
                 )
             path.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
@@ -151,9 +154,10 @@ def _compiled(sources: Path, folder: Path) -> Path:
     return folder
 
 
-def _judged(copy: Path, databases: Sequence[str], name: str) -> Verdict:
-    # First of all that is imported, before what this process itself was packaged with.
-    environment = os.environ | aws_environment("http://127.0.0.1:9", "test") | {"PYTHONPATH": str(copy)}
+def _judged(copy: Path, databases: Sequence[str]) -> Verdict:
+    # The copy comes before what this process itself was packaged with.
+    path = os.pathsep.join([str(copy), *filter(None, sys.path)])
+    environment = os.environ | aws_environment("http://127.0.0.1:9", "test") | {"PYTHONPATH": path}
     said = copy / "verdict.json"
     argv = [sys.executable, "-m", "gate.judge", str(copy / _REGISTRY), str(said), *databases]
     try:
@@ -162,9 +166,7 @@ def _judged(copy: Path, databases: Sequence[str], name: str) -> Verdict:
         )
     except subprocess.SubprocessError as error:
         why = getattr(error, "stderr", None) or str(error)
-        raise MutantError(
-            f"{name}: the gates cannot judge it, so it shows nothing; mend it:\n{why}"
-        ) from error
+        raise MutantError(f"the gates cannot judge it; mend the mutation:\n{why}") from error
     verdict: Verdict = json.loads(said.read_text(encoding="utf-8"))
     return verdict
 
@@ -194,8 +196,8 @@ def report(results: Sequence[Result]) -> str:
         [
             f"# Mutants: {total(results)}",
             "",
-            "Written by `./pants contracts mutants`. Each line is an edit of the sources, alone, that was judged by",
-            "the gates; [`mutations.py`](../src/python/gate/mutations.py) has the edits.",
+            "Written by `./pants contracts mutants`. Each line is an edit of the sources, made alone and",
+            "judged by the gates; [`mutations.py`](../src/python/gate/mutations.py) has the edits.",
             "",
             "| gate | compares | catches | it alone |",
             "| --- | --- | ---: | ---: |",

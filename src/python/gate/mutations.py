@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+# Those that others rely on.
 PROVIDERS = ("order", "payment", "product", "user")
 
 
@@ -712,6 +713,23 @@ _ROUTES_OF_PAYMENTS = (
         "enum value added",
         "payment",
         (_PAYMENTS, '    VOIDED = "VOIDED"\n', '    VOIDED = "VOIDED"\n    DISPUTED = "DISPUTED"\n'),
+    ),
+    _mutation(
+        "a payment shown fails in another stage",
+        "enum value added",
+        "payment",
+        (
+            _PAYMENTS,
+            'Stage = Literal["authorization", "capture"]',
+            'Stage = Literal["authorization", "capture", "refund"]',
+        ),
+    ),
+    _mutation(
+        "a payment shown says reason instead of detail",
+        "field renamed",
+        "payment",
+        (_PAYMENT, "    code: str\n    detail: str\n", "    code: str\n    reason: str\n"),
+        (_PAYMENT, "detail=failure.detail", "reason=failure.detail"),
     ),
     _mutation(
         "a refund has an id with a prefix",

@@ -1,9 +1,21 @@
 from __future__ import annotations
 
+import itertools
+import re
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from chassis.text import Amount, Count, Line, Paragraphs, PositiveCount, ShortLine
+from chassis.text import (
+    LINE_PATTERN,
+    PARAGRAPHS_PATTERN,
+    Amount,
+    Count,
+    Line,
+    Paragraphs,
+    PositiveCount,
+    ShortLine,
+)
 from contracts.money import MAX_SAFE_INTEGER
 
 LINE, SHORT, PARAGRAPHS = TypeAdapter(Line), TypeAdapter(ShortLine), TypeAdapter(Paragraphs)
@@ -18,7 +30,7 @@ def test_a_line_is_any_text_on_one_line(value: str) -> None:
 
 def test_a_line_has_no_space_around_it() -> None:
     """Nobody means it, and two that look alike should be alike."""
-    assert LINE.validate_python("  Ada\n") == "Ada"
+    assert LINE.validate_python("  Ada\u3000") == "Ada"
 
 
 @pytest.mark.parametrize(
@@ -61,11 +73,46 @@ def test_paragraphs_may_have_line_breaks_and_be_empty() -> None:
             PARAGRAPHS.validate_python(wrong)
 
 
-@pytest.mark.parametrize("value", [True, "1", 1.0, 1.5, -1, 2**31, 10**30, None])
+@pytest.mark.parametrize("value", [True, "1", 1.5, float("inf"), float("nan"), -1, 2**31, 10**30, None])
 def test_what_is_no_count_is_refused(value: object) -> None:
     """A count fits its column, and neither true nor "1" is one."""
     with pytest.raises(ValidationError):
         COUNT.validate_python(value)
+
+
+def test_a_whole_float_is_the_integer_that_it_is() -> None:
+    """To JSON, 2.0 is 2; bounds hold for both."""
+    counted = COUNT.validate_python(2.0)
+    assert (2, int) == (counted, type(counted))
+    with pytest.raises(ValidationError):
+        POSITIVE.validate_python(0.0)
+    with pytest.raises(ValidationError):
+        COUNT.validate_python(1e300)
+
+
+@pytest.mark.parametrize(("subject", "pattern"), [(LINE, LINE_PATTERN), (PARAGRAPHS, PARAGRAPHS_PATTERN)])
+@pytest.mark.parametrize("around", ["{}", "a{}b"])
+def test_the_document_says_which_characters_a_text_may_hold(
+    subject: TypeAdapter[str], pattern: str, around: str
+) -> None:
+    """The pattern in it takes and refuses each character as the validators do."""
+    documented, differing = re.compile(pattern), []
+    for code in itertools.chain(range(0xD800), range(0xE000, 0x30000)):
+        text = around.format(chr(code))
+        try:
+            subject.validate_python(text)
+            taken = True
+        except ValidationError:
+            taken = False
+        if taken != bool(documented.fullmatch(text)):
+            differing.append(hex(code))
+    assert [] == differing
+
+
+def test_the_bounds_of_a_line_are_those_of_what_was_sent() -> None:
+    """Else a text that is too long by its blanks would be taken, against the document."""
+    with pytest.raises(ValidationError):
+        LINE.validate_python(" " + "a" * 200)
 
 
 def test_a_count_may_be_nothing_and_a_positive_one_may_not() -> None:

@@ -21,6 +21,12 @@ Cursor = Annotated[
 ]
 
 
+class CursorUnknown(Invalid):
+    """It fits the document, and is none that was given out for this listing."""
+
+    slug, title = "cursor-unknown", "Cursor unknown"
+
+
 class Page(BaseModel, Generic[T]):
     """Some of the things asked for, and where the rest begins."""
 
@@ -34,7 +40,7 @@ def encode(*key: object) -> str:
 
 
 def decode(cursor: str, *makers: Callable[[Any], Any]) -> tuple[Any, ...]:
-    """The sort key in `cursor`, each part made by what is given for it. Raises Invalid if it is not ours."""
+    """The sort key in `cursor`, each part made by what is given for it. Raises CursorUnknown."""
     try:
         parts = orjson.loads(
             base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -43,4 +49,4 @@ def decode(cursor: str, *makers: Callable[[Any], Any]) -> tuple[Any, ...]:
             raise ValueError
         return tuple(make(part) for make, part in zip(makers, parts, strict=True))
     except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
-        raise Invalid("cursor: use next_cursor of the page before, unchanged.") from None
+        raise CursorUnknown("cursor: use next_cursor of the page before, unchanged.") from None

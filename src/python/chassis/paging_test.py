@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from chassis import paging
-from chassis.problems import Invalid
+from chassis.paging import CursorUnknown
 
 SOME = uuid.UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 NOON = dt.datetime(2026, 1, 2, 12, tzinfo=dt.UTC)
@@ -51,11 +51,11 @@ def test_a_cursor_can_stand_in_a_url_as_it_is() -> None:
 )
 def test_a_cursor_that_was_not_made_here_is_refused(cursor: str) -> None:
     """As a 422 that says what to send."""
-    with pytest.raises(Invalid, match="next_cursor"):
+    with pytest.raises(CursorUnknown, match="next_cursor"):
         paging.decode(cursor, uuid.UUID)
 
 
 def test_a_number_that_is_none_is_refused() -> None:
     """Infinity is no integer."""
-    with pytest.raises(Invalid):
+    with pytest.raises(CursorUnknown):
         paging.decode(raw("[1e999]"), int)

@@ -107,7 +107,7 @@ async def set_preferences(body: MailPreferences, caller: SignedIn, parts: PartsD
     return body
 
 
-@router.get("/{notification_id}", operation_id="get_notification")
+@router.get("/{notification_id:uuid}", operation_id="get_notification")
 async def get_notification(notification_id: uuid.UUID, caller: SignedIn, parts: PartsDep) -> NotificationView:
     """A notification. Its customer and admins may see it."""
     async with parts.database.reading() as connection:
@@ -121,7 +121,7 @@ async def get_notification(notification_id: uuid.UUID, caller: SignedIn, parts: 
     return _view(parts, found)
 
 
-@router.put("/{notification_id}/read", operation_id="read_notification")
+@router.put("/{notification_id:uuid}/read", operation_id="read_notification")
 async def read_notification(
     notification_id: uuid.UUID, caller: SignedIn, parts: PartsDep
 ) -> NotificationView:

@@ -102,9 +102,9 @@ async def test_a_notification_that_is_not_there_is_not_found(shop: Shop) -> None
 
 @pytest.mark.parametrize("target", ["x", "0", "%00", "%F0%9F%A6%8A", "x" * 3000])
 async def test_an_id_that_is_none_is_refused(shop: Shop, target: str) -> None:
-    """422, wherever it stands."""
+    """404, wherever it stands: there is nothing at such a path."""
     for answer in (await shop.get(f"/{target}"), await shop.put(f"/{target}/read")):
-        assert (422, PROBLEM) == (answer.status_code, answer.headers["Content-Type"])
+        assert (404, PROBLEM) == (answer.status_code, answer.headers["Content-Type"])
 
 
 @pytest.mark.parametrize(

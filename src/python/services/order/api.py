@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from chassis import paging, telemetry
 from chassis.auth import Caller, SignedIn
@@ -20,6 +20,7 @@ from chassis.idempotency import OnceForCaller
 from chassis.outbox import Outbox
 from chassis.paging import Cursor, Limit, Page
 from chassis.problems import Conflict, Invalid, NotFound
+from chassis.text import Whole
 from contracts.events.order import Address, CancelReason, OrderLine
 from contracts.money import Money
 from services.order import domain, store
@@ -66,6 +67,10 @@ class OrderRefused(Invalid):
     slug, title = "order-refused", "Order refused"
 
 
+class ProductTwice(Invalid):
+    slug, title = "product-twice", "Product named twice"
+
+
 class OrderClosed(Conflict):
     slug, title = "order-closed", "Order is cancelled"
 
@@ -76,7 +81,7 @@ class Item(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     product_id: uuid.UUID
-    quantity: Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY)]
+    quantity: Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY), Whole]
 
 
 class PlaceOrder(BaseModel):
@@ -87,13 +92,6 @@ class PlaceOrder(BaseModel):
     items: Annotated[list[Item], Field(min_length=1, max_length=MAX_LINES)]
     payment_method_id: uuid.UUID
     address_id: uuid.UUID
-
-    @field_validator("items")
-    @classmethod
-    def _each_product_once(cls, items: list[Item]) -> list[Item]:
-        if len({item.product_id for item in items}) != len(items):
-            raise ValueError("name each product once, with its whole quantity")
-        return items
 
 
 class ChangeAddress(BaseModel):
@@ -138,8 +136,11 @@ class OrderView(OrderSummary):
 @router.post("", status_code=201, response_model=OrderView, operation_id="place_order")
 async def place_order(body: PlaceOrder, caller: SignedIn, once: OnceForCaller, parts: PartsDep) -> Response:
     """Place an order. It is PENDING until stock and payment have answered."""
+    product_ids = [item.product_id for item in body.items]
+    if len(set(product_ids)) != len(product_ids):
+        raise ProductTwice("/items: name each product once, with its whole quantity.")
     quotes, address = await asyncio.gather(
-        parts.products.quotes([item.product_id for item in body.items]),
+        parts.products.quotes(product_ids),
         _address(parts, body.address_id, caller),
     )
     missing = [str(item.product_id) for item in body.items if item.product_id not in quotes]
@@ -193,7 +194,7 @@ async def list_orders(
     )
 
 
-@router.get("/{order_id}", operation_id="get_order")
+@router.get("/{order_id:uuid}", operation_id="get_order")
 async def get_order(order_id: uuid.UUID, caller: SignedIn, parts: PartsDep) -> OrderView:
     """An order with its timeline. Its customer and admins may see it."""
     async with parts.database.reading() as connection:
@@ -201,7 +202,7 @@ async def get_order(order_id: uuid.UUID, caller: SignedIn, parts: PartsDep) -> O
 
 
 @router.put(
-    "/{order_id}/address",
+    "/{order_id:uuid}/address",
     responses={409: {"description": "The order is cancelled."}},
     operation_id="change_order_address",
 )
@@ -213,7 +214,7 @@ async def change_address(
     return await _change(parts, order_id, caller, lambda o, now: domain.change_address(o, now, address))
 
 
-@router.post("/{order_id}/cancel", response_model=OrderView, operation_id="cancel_order")
+@router.post("/{order_id:uuid}/cancel", response_model=OrderView, operation_id="cancel_order")
 async def cancel_order(
     order_id: uuid.UUID, caller: SignedIn, once: OnceForCaller, parts: PartsDep
 ) -> Response:

@@ -164,7 +164,7 @@ async def list_methods(caller: SignedIn, parts: PartsDep) -> Page[MethodView]:
     return Page(items=[_method_view(method) for method in held])
 
 
-@router.delete("/methods/{method_id}", status_code=204, operation_id="remove_payment_method")
+@router.delete("/methods/{method_id:uuid}", status_code=204, operation_id="remove_payment_method")
 async def remove_method(method_id: uuid.UUID, caller: SignedIn, parts: PartsDep) -> None:
     """Forget a card, here and at the provider. Payments that it has made or is making are not touched."""
     async with parts.database.transaction() as tx:
@@ -190,14 +190,14 @@ async def list_payments(
     )
 
 
-@router.get("/by-order/{order_id}", operation_id="get_payment_of_order")
+@router.get("/by-order/{order_id:uuid}", operation_id="get_payment_of_order")
 async def get_payment_of_order(order_id: uuid.UUID, caller: SignedIn, parts: PartsDep) -> PaymentView:
     """The payment of an order. Its customer and admins may see it."""
     async with parts.database.reading() as connection:
         return _view(_visible(await _found(store.find_of_order(connection, order_id)), caller))
 
 
-@router.get("/{payment_id}", operation_id="get_payment")
+@router.get("/{payment_id:uuid}", operation_id="get_payment")
 async def get_payment(payment_id: uuid.UUID, caller: SignedIn, parts: PartsDep) -> PaymentView:
     """A payment. Its customer and admins may see it."""
     async with parts.database.reading() as connection:
@@ -205,7 +205,7 @@ async def get_payment(payment_id: uuid.UUID, caller: SignedIn, parts: PartsDep) 
 
 
 @router.post(
-    "/{payment_id}/refund",
+    "/{payment_id:uuid}/refund",
     status_code=202,
     response_model=PaymentView,
     responses={409: {"description": "Nothing was captured, or less is left than was asked for."}},

@@ -84,7 +84,11 @@ class _Event(BaseModel):
     data: _Data
 
 
-@router.post("/webhook", operation_id="receive_provider_event")
+@router.post(
+    "/webhook",
+    responses={400: {"description": "The signature is missing, wrong or old."}},
+    operation_id="receive_provider_event",
+)
 async def receive(
     request: Request,
     parts: PartsDep,

@@ -266,3 +266,9 @@ async def test_a_body_that_is_not_text_is_refused(shop: Shop) -> None:
     """It cannot have been signed."""
     answer = await post(shop, b"\xff\xfe", signed(b"{}"))
     assert (400, PROBLEM) == (answer.status_code, answer.headers["Content-Type"])
+
+
+async def test_the_document_tells_of_a_wrong_signature(shop: Shop) -> None:
+    """400, as it is refused with."""
+    responses = shop.app.openapi()["paths"]["/api/payments/webhook"]["post"]["responses"]
+    assert "application/problem+json" in responses["400"]["content"]

@@ -16,9 +16,9 @@ from chassis.auth import Admin
 from chassis.clock import Clock, Ids, new_id, utc_now
 from chassis.database import Database
 from chassis.idempotency import OnceForCaller
-from chassis.paging import Cursor, Limit, Page
+from chassis.paging import Cursor, CursorUnknown, Limit, Page
 from chassis.problems import Conflict, Invalid, NotFound
-from chassis.text import Amount, Line, Paragraphs, PositiveCount, ShortLine
+from chassis.text import PATTERN, Amount, Line, Paragraphs, PositiveCount, ShortLine
 from contracts.money import MAX_SAFE_INTEGER, Currency, Money
 from services.product import domain, search, stock, store, views
 from services.product.cache import Cache, Quotes
@@ -28,6 +28,10 @@ from services.product.search import Found, Search, Sort
 from services.product.views import Categories, Category, ProductSummary, ProductView, StockView
 
 MAX_QUOTES = 50
+
+_HEX = "[0-9a-f]"
+_ID = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
+IDS_PATTERN = f"^{_ID}(,{_ID}){{0,{MAX_QUOTES - 1}}}$"
 
 CATEGORIES_KEY = "product:v1:categories"
 
@@ -71,6 +75,10 @@ class SkuTaken(Conflict):
 
 class ProductRetired(Conflict):
     slug, title = "product-retired", "Product is retired"
+
+
+class SortImpossible(Invalid):
+    slug, title = "sort-impossible", "Sort impossible"
 
 
 class Price(BaseModel):
@@ -132,7 +140,7 @@ async def search_products(
 ) -> Page[ProductSummary]:
     """The products for sale that fit. A `q` that no product holds finds names that look like it."""
     if sort is Sort.RELEVANCE and q is None:
-        raise Invalid("sort: relevance needs a q to be relevant to.")
+        raise SortImpossible("sort: relevance needs a q to be relevant to.")
     order = sort or (Sort.NEWEST if q is None else Sort.RELEVANCE)
     wanted = Search(q, category, min_price, max_price, in_stock, order)
     wanted, after = _resume(wanted, cursor) if cursor is not None else (wanted, None)
@@ -166,7 +174,9 @@ async def get_quotes(
     ids: Annotated[
         str,
         Query(
-            max_length=MAX_QUOTES * 40, description=f"Ids of at most {MAX_QUOTES} products, comma-separated."
+            max_length=MAX_QUOTES * 40,
+            description=f"Ids of at most {MAX_QUOTES} products, comma-separated.",
+            json_schema_extra={PATTERN: IDS_PATTERN},
         ),
     ],
 ) -> Response:
@@ -174,7 +184,7 @@ async def get_quotes(
     return _json(b'{"items":[' + b",".join(await parts.quotes.of(_ids(ids))) + b"]}")
 
 
-@router.get("/{product_id}", response_model=ProductView, operation_id="get_product")
+@router.get("/{product_id:uuid}", response_model=ProductView, operation_id="get_product")
 async def get_product(product_id: uuid.UUID, parts: PartsDep) -> Response:
     """A product, retired or not. How many are available may be a few seconds old."""
 
@@ -210,7 +220,7 @@ async def create_product(body: ProductBody, _: Admin, once: OnceForCaller, parts
 
 
 @router.put(
-    "/{product_id}",
+    "/{product_id:uuid}",
     responses={409: {"description": "The product is retired, or another has the SKU."}},
     operation_id="update_product",
 )
@@ -227,7 +237,7 @@ async def update_product(product_id: uuid.UUID, body: ProductBody, _: Admin, par
     return views.of_product(changed)
 
 
-@router.post("/{product_id}/retire", response_model=ProductView, operation_id="retire_product")
+@router.post("/{product_id:uuid}/retire", response_model=ProductView, operation_id="retire_product")
 async def retire_product(product_id: uuid.UUID, _: Admin, once: OnceForCaller, parts: PartsDep) -> Response:
     """Take a product off sale for good; it stays readable, and orders keep what they hold. Admins only."""
     async with once.transaction() as tx:
@@ -238,7 +248,7 @@ async def retire_product(product_id: uuid.UUID, _: Admin, once: OnceForCaller, p
     return answer
 
 
-@router.post("/{product_id}/stock", response_model=StockView, operation_id="receive_stock")
+@router.post("/{product_id:uuid}/stock", response_model=StockView, operation_id="receive_stock")
 async def receive_stock(
     product_id: uuid.UUID, body: Receipt, caller: Admin, once: OnceForCaller, parts: PartsDep
 ) -> Response:
@@ -252,7 +262,7 @@ async def receive_stock(
     return answer
 
 
-@router.get("/{product_id}/stock", operation_id="get_stock")
+@router.get("/{product_id:uuid}/stock", operation_id="get_stock")
 async def get_stock(product_id: uuid.UUID, _: Admin, parts: PartsDep) -> StockView:
     """Where the pieces of a product are at this moment. Admins only."""
     async with parts.database.reading() as connection:
@@ -297,7 +307,7 @@ def _cursor(wanted: Search, last: Found) -> str:
 def _resume(wanted: Search, cursor: str) -> tuple[Search, tuple[Any, ...]]:
     sort, similar, *after = paging.decode(cursor, str, bool, *_KEY_TYPES[wanted.sort], uuid.UUID)
     if sort != wanted.sort:
-        raise Invalid("cursor: it is of a search with another sort; search anew.")
+        raise CursorUnknown("cursor: it is of a search with another sort; search anew.")
     return replace(wanted, similar=similar and wanted.text is not None), tuple(after)
 
 

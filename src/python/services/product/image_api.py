@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chassis.auth import Admin
 from chassis.idempotency import OnceForCaller
 from chassis.problems import Conflict, NotFound
+from chassis.text import Whole
 from services.product import domain, images, store, views
 from services.product.api import PartsDep, found
 from services.product.api import forget as forget_product
@@ -22,7 +23,7 @@ from services.product.views import ImageView
 # Shorter than the signed address lives that it leads to.
 _REDIRECT_KEPT_S = images.VIEW_EXPIRES_S // 2
 
-router = APIRouter(prefix="/api/products/{product_id}/images", tags=["images"])
+router = APIRouter(prefix="/api/products/{product_id:uuid}/images", tags=["images"])
 
 
 class ImagesFull(Conflict):
@@ -43,7 +44,7 @@ class NewImage(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     content_type: ImageType
-    size: Annotated[int, Field(strict=True, ge=1, le=MAX_IMAGE_BYTES)]
+    size: Annotated[int, Field(strict=True, ge=1, le=MAX_IMAGE_BYTES), Whole]
 
 
 class UploadView(BaseModel):
@@ -89,7 +90,7 @@ async def add_image(
 
 
 @router.post(
-    "/{image_id}/complete",
+    "/{image_id:uuid}/complete",
     responses={409: {"description": "The picture has not been uploaded, or is not the one announced."}},
     operation_id="complete_image",
 )
@@ -109,7 +110,7 @@ async def complete_image(product_id: uuid.UUID, image_id: uuid.UUID, _: Admin, p
 
 
 @router.get(
-    "/{image_id}",
+    "/{image_id:uuid}",
     status_code=307,
     response_class=Response,
     responses={307: {"description": "`Location` says where the picture is for the next while."}},
@@ -128,7 +129,7 @@ async def get_image(product_id: uuid.UUID, image_id: uuid.UUID, parts: PartsDep)
     return Response(status_code=307, headers=headers)
 
 
-@router.delete("/{image_id}", status_code=204, operation_id="delete_image")
+@router.delete("/{image_id:uuid}", status_code=204, operation_id="delete_image")
 async def delete_image(product_id: uuid.UUID, image_id: uuid.UUID, _: Admin, parts: PartsDep) -> None:
     """Delete a picture, awaited or there. Admins only."""
     async with parts.database.reading() as connection:

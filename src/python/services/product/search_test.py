@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -191,3 +192,20 @@ async def test_a_cursor_of_other_making_is_refused(shop: Shop) -> None:
         for cursor in FORGED:
             answer = await shop.client.get("/api/products", params={"sort": sort, "cursor": cursor})
             assert answer.status_code == 422, (sort, cursor)
+
+
+async def test_relevance_without_words_is_a_problem_with_a_name(shop: Shop) -> None:
+    """No schema can rule it out: a client must be able to tell it from a parameter that does not fit."""
+    answer = await shop.client.get("/api/products", params={"sort": "relevance"})
+    assert (422, "/problems/sort-impossible") == (answer.status_code, answer.json()["type"])
+
+
+async def test_the_document_says_how_ids_are_listed(shop: Shop) -> None:
+    """As many as are taken at once, and no more."""
+    parameter = shop.app.openapi()["paths"]["/api/products/quotes"]["get"]["parameters"][0]
+    ids = [str(uuid.uuid4()) for _ in range(51)]
+    for many, expected in ((1, 200), (50, 200), (51, 422), (0, 422)):
+        listed = ",".join(ids[:many])
+        answer = await shop.client.get("/api/products/quotes", params={"ids": listed})
+        assert expected == answer.status_code
+        assert (expected == 200) == bool(re.fullmatch(parameter["schema"]["x-pattern"], listed))

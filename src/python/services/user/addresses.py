@@ -48,7 +48,7 @@ async def list_addresses(caller: SignedIn, parts: PartsDep) -> Page[AddressView]
         return Page(items=[_view(saved) for saved in await store.addresses(connection, caller.id)])
 
 
-@router.get("/{address_id}", operation_id="get_address")
+@router.get("/{address_id:uuid}", operation_id="get_address")
 async def get_address(address_id: uuid.UUID, caller: SignedIn, parts: PartsDep) -> AddressView:
     """One of the caller's addresses."""
     async with parts.database.reading() as connection:
@@ -58,7 +58,7 @@ async def get_address(address_id: uuid.UUID, caller: SignedIn, parts: PartsDep) 
             raise _unknown() from None
 
 
-@router.put("/{address_id}", operation_id="replace_address")
+@router.put("/{address_id:uuid}", operation_id="replace_address")
 async def replace_address(
     address_id: uuid.UUID, body: AddressBody, caller: SignedIn, parts: PartsDep
 ) -> AddressView:
@@ -72,7 +72,7 @@ async def replace_address(
     return _view(saved)
 
 
-@router.delete("/{address_id}", status_code=204, operation_id="delete_address")
+@router.delete("/{address_id:uuid}", status_code=204, operation_id="delete_address")
 async def delete_address(address_id: uuid.UUID, caller: SignedIn, parts: PartsDep) -> None:
     """Delete one of the caller's addresses."""
     async with parts.database.transaction() as tx:

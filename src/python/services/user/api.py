@@ -163,7 +163,7 @@ async def change_me(body: ChangeProfile, caller: SignedIn, parts: PartsDep) -> U
     return view(outcome.user)
 
 
-@router.get("/{user_id}", operation_id="get_user")
+@router.get("/{user_id:uuid}", operation_id="get_user")
 async def get_user(user_id: uuid.UUID, caller: SignedIn, parts: PartsDep) -> UserView:
     """An account; its owner and admins may see it."""
     if user_id != caller.id and not caller.is_admin:
@@ -176,7 +176,7 @@ async def get_user(user_id: uuid.UUID, caller: SignedIn, parts: PartsDep) -> Use
 
 
 @router.put(
-    "/{user_id}/roles",
+    "/{user_id:uuid}/roles",
     responses={409: {"description": "An admin cannot take that role off themself."}},
     operation_id="give_roles",
 )

@@ -42,8 +42,6 @@ BAD_QUERIES = [
     "email=%00",
 ]
 BAD_CHANGES: list[dict[str, Any]] = [
-    {"email": None},
-    {"display_name": None},
     {"email": "x"},
     {"display_name": "\n"},
     {"roles": ["admin"]},
@@ -241,12 +239,28 @@ async def test_an_address_of_another_cannot_be_taken(users: Users) -> None:
 
 
 async def test_a_change_that_does_not_fit_is_refused(users: Users) -> None:
-    """A name or an address can be changed, not removed; roles are not one's own to give."""
+    """Roles, above all, are not one's own to give."""
     headers = users.headers(await users.user_id())
     for change in BAD_CHANGES:
         answer = await users.client.patch("/api/users/me", json=change, headers=headers)
         assert (change, answer.status_code) == (change, 422)
         assert answer.headers["Content-Type"] == PROBLEM
+
+
+async def test_null_keeps_what_it_is_sent_for(users: Users) -> None:
+    """The document offers it: it says the same as leaving the property out."""
+    headers = users.headers(await users.user_id())
+    before = (await users.client.get("/api/users/me", headers=headers)).json()
+    nothing = {"email": None, "display_name": None}
+    answer = await users.client.patch("/api/users/me", json=nothing, headers=headers)
+    assert (200, before) == (answer.status_code, answer.json())
+
+
+@pytest.mark.parametrize("path", ["login", "refresh", "logout"])
+async def test_a_route_is_not_taken_for_somebodys_id(users: Users, path: str) -> None:
+    """405, with the one method that there is, whoever asks."""
+    answer = await users.client.get(f"/api/users/{path}")
+    assert (405, "POST") == (answer.status_code, answer.headers["Allow"])
 
 
 async def test_admins_page_through_accounts_newest_first(users: Users) -> None:
@@ -350,10 +364,10 @@ async def test_a_token_whose_account_is_gone_says_nothing(users: Users) -> None:
 
 
 async def test_an_id_that_is_none_is_refused(users: Users) -> None:
-    """As any other parameter of the wrong shape."""
+    """404: there is nothing at such a path."""
     for path in BAD_IDS:
         answer = await users.client.get(path, headers=users.headers(uuid.uuid4()))
-        assert (path, answer.status_code) == (path, 422)
+        assert (path, answer.status_code) == (path, 404)
         assert answer.headers["Content-Type"] == PROBLEM
 
 

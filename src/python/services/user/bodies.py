@@ -12,7 +12,6 @@ from pydantic import (
     Field,
     SecretStr,
     StringConstraints,
-    field_validator,
 )
 
 from chassis.text import Line, ShortLine
@@ -40,13 +39,15 @@ Email = Annotated[
     str,
     StringConstraints(max_length=254, strip_whitespace=True, strict=True),
     AfterValidator(_email),
-    Field(examples=["ada@example.com"]),
+    Field(examples=["ada@example.com"], json_schema_extra={"format": "email"}),
 ]
 # Long enough that no composition rules are needed, bounded so that hashing is (OWASP ASVS 5.0, 6.2).
 NewPassword = Annotated[SecretStr, Field(min_length=12, max_length=128), AfterValidator(_utf8)]
 GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(_utf8)]
 Country = Annotated[
-    str, StringConstraints(pattern=r"^[A-Z]{2}$", strict=True), Field(description="ISO 3166-1 alpha-2")
+    str,
+    StringConstraints(pattern=r"^[A-Z]{2}$", strict=True),
+    Field(description="ISO 3166-1 alpha-2", examples=["DE"]),
 ]
 
 
@@ -83,17 +84,10 @@ class ChangePassword(_Body):
 
 
 class ChangeProfile(_Body):
-    """What is left out stays as it is."""
+    """What is left out, or null, stays as it is."""
 
     display_name: Line | None = None
     email: Email | None = None
-
-    @field_validator("display_name", "email", mode="before")
-    @classmethod
-    def _not_null(cls, value: object) -> object:
-        if value is None:
-            raise ValueError("leave it out to keep it: it can be changed, not removed")
-        return value
 
 
 class GiveRoles(_Body):

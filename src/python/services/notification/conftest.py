@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from fastapi import FastAPI
 
 from chassis import inbox, migrations
 from chassis.clock import new_id, utc_now
@@ -209,6 +210,7 @@ class Idle:
 class Shop:
     """The running service, whose mails are sent when a test says so."""
 
+    app: FastAPI
     client: httpx.AsyncClient
     issuer: TokenIssuer
     desk: Desk
@@ -241,4 +243,4 @@ async def shop(
     issuer = TokenIssuer()
     app = notification_app.build(settings(desk.database.url))
     async with running(app, issuer) as client:
-        yield Shop(client, issuer, desk)
+        yield Shop(app, client, issuer, desk)

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from fastapi import FastAPI
 
 from backing.fixtures import Databases
 from chassis import jobs, migrations
@@ -266,6 +267,7 @@ class Idle:
 class Shop:
     """The running service, whose calls are made when a test says so."""
 
+    app: FastAPI
     client: httpx.AsyncClient
     issuer: TokenIssuer
     desk: Desk
@@ -287,4 +289,4 @@ async def shop(
     app = payment_app.build(settings(desk.database.url))
     async with running(app, issuer) as client:
         app.state.parts = replace(app.state.parts, provider=desk.provider)
-        yield Shop(client, issuer, desk)
+        yield Shop(app, client, issuer, desk)

@@ -64,9 +64,16 @@ class Users:
 
     def headers(self, user_id: str | uuid.UUID, *roles: str, key: str | None = None) -> dict[str, str]:
         """Request headers that sign somebody in, with a fresh Idempotency-Key unless `key` is given."""
-        user_id = uuid.UUID(str(user_id))
-        token = self.keys.access_token(user_id, roles or ("customer",), utc_now(), uuid.uuid4())
-        return {"Authorization": f"Bearer {token}", "Idempotency-Key": key or uuid.uuid4().hex}
+        return {
+            "Authorization": f"Bearer {self.token(user_id, *roles)}",
+            "Idempotency-Key": key or uuid.uuid4().hex,
+        }
+
+    def token(self, user_id: str | uuid.UUID, *roles: str) -> str:
+        """An access token, of a customer unless `roles` say otherwise."""
+        return self.keys.access_token(
+            uuid.UUID(str(user_id)), roles or ("customer",), utc_now(), uuid.uuid4()
+        )
 
     async def register(self, email: str = "ada@example.com", **changes: Any) -> httpx.Response:
         """Register somebody."""

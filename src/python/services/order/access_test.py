@@ -1,0 +1,60 @@
+"""Who may do what in the order service: a rule for each operation, and what others meet."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from chassis import access
+from chassis.access import Ground, Rule
+from services.order.conftest import Shop
+
+RULES = {
+    "health": Rule.ANYBODY,
+    "livez": Rule.ANYBODY,
+    "readyz": Rule.ANYBODY,
+    "place_order": Rule.OWNER,
+    "list_orders": Rule.SIGNED_IN,
+    "get_order": Rule.OWNER,
+    "change_order_address": Rule.OWNER,
+    "cancel_order": Rule.OWNER,
+}
+
+
+def test_every_operation_has_a_rule(shop: Shop) -> None:
+    """A new one fails here until somebody has said who may use it."""
+    assert [] == access.gaps(shop.app.openapi(), RULES)
+
+
+@pytest.mark.parametrize("operation", access.ruled(RULES, Rule.SIGNED_IN, Rule.OWNER, Rule.ADMIN))
+async def test_nobody_is_let_in_without_a_token(shop: Shop, operation: str) -> None:
+    """401, before anything is looked for."""
+    assert 401 == await (await ground(shop)).trespass(operation, None)
+
+
+@pytest.mark.parametrize("operation", access.ruled(RULES, Rule.OWNER))
+async def test_what_is_somebody_elses_is_not_there(shop: Shop, operation: str) -> None:
+    """404, as for an id that does not exist, and nothing is changed.
+
+    Where the order goes is in the body: an address that the user service does not give out for this token
+    makes a request that does not fit.
+    """
+    ordered = await ground(shop)
+    if operation == "place_order":
+        shop.addresses.known.clear()
+    refusal = 422 if operation == "place_order" else 404
+    assert refusal == await ordered.trespass(operation, shop.issuer.token(uuid.uuid4()))
+
+
+@pytest.mark.parametrize("operation", access.ruled(RULES, Rule.OWNER))
+async def test_the_owner_is_let_in(shop: Shop, operation: str) -> None:
+    """The very request that is refused to others: it is the sender alone that it is refused for."""
+    assert 400 > await (await ground(shop)).send(operation, shop.issuer.token(shop.customer))
+
+
+async def ground(shop: Shop) -> Ground:
+    """An order of the customer."""
+    order = (await shop.place()).json()
+    known = {"order_id": order["id"], "product_id": str(shop.product), "address_id": str(shop.home)}
+    return Ground(shop.client, shop.database, shop.app.openapi(), known)

@@ -1,4 +1,4 @@
-"""The shop as a command: `up`, `demo`, `bench`, `dead-letters`."""
+"""The shop as a command: `up`, `demo`, `bench`, `dead-letters`, `fuzz`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ _COMMANDS = {
     "demo": "devstack.demo",
     "bench": "devstack.bench",
     "dead-letters": "devstack.dead_letters",
+    "fuzz": "devstack.fuzz",
 }
 
 

@@ -40,13 +40,6 @@ async def shop(database: Database, broker: Account, monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(name, value)
     async with serving(database, **connected(broker)) as shop:
         yield shop
-    issuer, product, home = TokenIssuer(), uuid.uuid4(), uuid.uuid4()
-    products = FakeProducts({product: Money(amount=500, currency="EUR")})
-    addresses = FakeAddresses({home: HOME})
-    app = order_app.build(settings(migrated_url, **connected(broker)))
-    async with running(app, issuer) as client:
-        app.state.parts = replace(app.state.parts, products=products, addresses=addresses)
-        yield Shop(app, client, issuer, database, products, addresses, uuid.uuid4(), product, home)
 
 
 async def placed(shop: Shop) -> uuid.UUID:

@@ -6,11 +6,13 @@ from importlib import import_module
 from typing import Any
 
 from specshift.differ import diff_specs
-from specshift.models import Change, ChangeType, Severity
+from specshift.models import Change, Severity
 
 from gate.registry import Document, Kind
 
 _NULL = {"type": "null"}
+_NO_FORMAT = "none"
+_REFUSALS_GONE = ("Response '4", "Response '5")
 
 SERVICES = ("notification", "order", "payment", "product", "user")
 
@@ -46,7 +48,11 @@ KIND = Kind("openapi", current, breaches)
 
 
 def _opened(document: Document) -> Document:
-    """What may be null, said so that specshift looks into it: of an `anyOf` it only counts the variants."""
+    """The same, said so that specshift sees all of it.
+
+    Of an `anyOf` it only counts the variants, though all but one may be null; and it overlooks a format that
+    comes or goes.
+    """
     opened: Document = _opened_node(document, document.get("components", {}).get("schemas", {}))
     return opened
 
@@ -57,6 +63,8 @@ def _opened_node(node: Any, schemas: Document) -> Any:
     if not isinstance(node, dict):
         return node
     opened = {key: _opened_node(value, schemas) for key, value in node.items()}
+    if opened.get("type") == "string":
+        opened.setdefault("format", _NO_FORMAT)
     there = [each for each in opened.get("anyOf", ()) if each != _NULL]
     if len(there) != 1:
         return opened
@@ -66,12 +74,15 @@ def _opened_node(node: Any, schemas: Document) -> Any:
 
 
 def _breaks(change: Change) -> bool:
+    is_answer = "> response " in change.location
     if change.severity is Severity.INFO:
         # A client that tells values apart would meet one that it does not know.
-        return change.message.startswith("New enum values") and "> response " in change.location
+        return is_answer and change.message.startswith("New enum values")
+    if _NO_FORMAT in (change.old_value, change.new_value):
+        # Fewer answers than promised, and more requests than before, are all understood.
+        return is_answer == bool(change.new_value == _NO_FORMAT)
     # A refusal that comes no more is one that no client waits for.
-    refusal_gone = change.category == "response" and change.change_type is ChangeType.REMOVED
-    return not (refusal_gone and change.severity is Severity.WARNING)
+    return not change.message.startswith(_REFUSALS_GONE)
 
 
 def _said(change: Change) -> str:

@@ -63,6 +63,14 @@ BREAKING: dict[str, tuple[Callable[[Document], object], str]] = {
         lambda d: schema(d, "OrderView")["properties"]["placed_at"].update(format="date"),
         "'date-time' -> 'date'",
     ),
+    "a field of an answer has no format any more": (
+        lambda d: schema(d, "OrderView")["properties"]["id"].pop("format"),
+        "'uuid' -> 'none'",
+    ),
+    "a field of a request has another format": (
+        lambda d: schema(d, "PlaceOrder")["properties"]["address_id"].update(format="ipv4"),
+        "'uuid' -> 'ipv4'",
+    ),
     "a field that may be null has another type": (
         lambda d: schema(d, "StepView")["properties"].update(
             trace_id={"anyOf": [{"type": "integer"}, {"type": "null"}]}
@@ -95,6 +103,12 @@ BREAKING: dict[str, tuple[Callable[[Document], object], str]] = {
 HARMLESS: dict[str, Callable[[Document], object]] = {
     "nothing changes": lambda _: None,
     "an answer says more": lambda d: schema(d, "OrderView")["properties"].update(note={"type": "string"}),
+    "a field of an answer has a format": lambda d: schema(d, "OrderLine")["properties"]["name"].update(
+        format="email"
+    ),
+    "a field of a request has no format any more": lambda d: schema(d, "Item")["properties"][
+        "product_id"
+    ].pop("format"),
     "a field of an answer is never null any more": lambda d: schema(d, "StepView")["properties"].update(
         trace_id={"type": "string"}
     ),
@@ -148,3 +162,13 @@ def test_a_route_that_was_open_and_asks_for_a_token_is_refused() -> None:
     at(new, "paths", "/api/products", "get")["security"] = [{"HTTPBearer": []}]
     (found,) = breaches(old, new)
     assert "GET /api/products" in found
+
+
+def test_a_redirection_with_another_status_is_refused() -> None:
+    """It is no refusal: clients follow it."""
+    old = document_of("product")
+    new = copy.deepcopy(old)
+    image = at(new, "paths", "/api/products/{product_id}/images/{image_id}", "get", "responses")
+    moved(image, "307", "302")
+    (found,) = breaches(old, new)
+    assert "'307'" in found

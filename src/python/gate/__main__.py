@@ -111,6 +111,8 @@ def _mutants(sources: Path, only: Sequence[str], jobs: int, report: Path) -> int
         some = mutants.chosen(only)
     except mutants.MutantError as error:
         return _refuse([str(error)])
+    if not sources.is_dir():
+        return _refuse([f"there are no sources in {sources}; name their folder with --sources"])
     results = mutants.run(some, sources, jobs=jobs, tell=_say)
     if not only:
         report.write_text(mutants.report(results), encoding="utf-8")

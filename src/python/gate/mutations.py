@@ -594,7 +594,11 @@ _ROUTES_OF_NOTIFICATIONS = (
         "notifications are read by POST",
         "method changed",
         "notification",
-        (_NOTIFICATION, '@router.put("/{notification_id}/read"', '@router.post("/{notification_id}/read"'),
+        (
+            _NOTIFICATION,
+            '@router.put("/{notification_id:uuid}/read"',
+            '@router.post("/{notification_id:uuid}/read"',
+        ),
     ),
     _mutation(
         "reading a notification answers 202",
@@ -614,13 +618,17 @@ _ROUTES_OF_ORDERS = (
         "cancelling an order is elsewhere",
         "route moved",
         "order",
-        (_ORDER, '"/{order_id}/cancel"', '"/{order_id}/cancellation"'),
+        (_ORDER, '"/{order_id:uuid}/cancel"', '"/{order_id:uuid}/cancellation"'),
     ),
     _mutation(
         "the address of an order is changed by PATCH",
         "method changed",
         "order",
-        (_ORDER, '@router.put(\n    "/{order_id}/address"', '@router.patch(\n    "/{order_id}/address"'),
+        (
+            _ORDER,
+            '@router.put(\n    "/{order_id:uuid}/address"',
+            '@router.patch(\n    "/{order_id:uuid}/address"',
+        ),
     ),
     _mutation(
         "placing an order answers 202",
@@ -654,8 +662,8 @@ _ROUTES_OF_ORDERS = (
         "order",
         (
             _ORDER,
-            "    address_id: uuid.UUID\n\n    @field_validator",
-            "    address_id: uuid.UUID\n    phone: str\n\n    @field_validator",
+            "    payment_method_id: uuid.UUID\n    address_id: uuid.UUID\n",
+            "    payment_method_id: uuid.UUID\n    address_id: uuid.UUID\n    phone: str\n",
         ),
     ),
     _mutation(
@@ -686,13 +694,13 @@ _ROUTES_OF_PAYMENTS = (
         "the payment of an order is elsewhere",
         "route moved",
         "payment",
-        (_PAYMENT, '"/by-order/{order_id}"', '"/of-order/{order_id}"'),
+        (_PAYMENT, '"/by-order/{order_id:uuid}"', '"/of-order/{order_id:uuid}"'),
     ),
     _mutation(
         "a payment method is removed by POST",
         "method changed",
         "payment",
-        (_PAYMENT, '@router.delete("/methods/{method_id}"', '@router.post("/methods/{method_id}"'),
+        (_PAYMENT, '@router.delete("/methods/{method_id:uuid}"', '@router.post("/methods/{method_id:uuid}"'),
     ),
     _mutation(
         "a payment method says digits instead of last4",
@@ -1198,10 +1206,10 @@ _COMPATIBLE_ROUTES = (
         "notification",
         (
             _NOTIFICATION,
-            '@router.get("/{notification_id}", ',
+            '@router.get("/{notification_id:uuid}", ',
             (
                 '@router.get("/unread")\nasync def count_unread(caller: SignedIn, parts: PartsDep) -> int:\n'
-                '    """How many."""\n    return 0\n\n\n@router.get("/{notification_id}", '
+                '    """How many."""\n    return 0\n\n\n@router.get("/{notification_id:uuid}", '
             ),
         ),
     ),
@@ -1217,8 +1225,8 @@ _COMPATIBLE_ROUTES = (
         "order",
         (
             _ORDER,
-            "    address_id: uuid.UUID\n\n    @field_validator",
-            "    address_id: uuid.UUID\n    gift: bool = False\n\n    @field_validator",
+            "    payment_method_id: uuid.UUID\n    address_id: uuid.UUID\n",
+            "    payment_method_id: uuid.UUID\n    address_id: uuid.UUID\n    gift: bool = False\n",
         ),
     ),
     _mutation(
@@ -1360,11 +1368,11 @@ _COMPATIBLE_ROUTES = (
         "user",
         (
             _ADDRESSES,
-            '@router.get("/{address_id}", ',
+            '@router.get("/{address_id:uuid}", ',
             (
                 '@router.get("/default")\n'
                 "async def get_default(caller: SignedIn, parts: PartsDep) -> AddressView | None:\n"
-                '    """Where most goes."""\n    return None\n\n\n@router.get("/{address_id}", '
+                '    """Where most goes."""\n    return None\n\n\n@router.get("/{address_id:uuid}", '
             ),
         ),
     ),

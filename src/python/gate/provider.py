@@ -21,6 +21,8 @@ from chassis.pacts import Contract
 
 _HOST = "127.0.0.1"
 _STATE_WITHIN_S = 20
+# Longer than a state may take: Pact's own 5 s would call a slow machine a broken contract.
+_REQUEST_WITHIN_S = 30
 
 
 class PactError(Exception):
@@ -66,6 +68,7 @@ async def replay(name: str, provider: Provider, prepare: Callable[[Verifier], ob
     """Replay the interactions of the sources that `prepare` gives the verifier."""
     stage = _Stage(provider, asyncio.get_running_loop())
     verifier = Verifier(name, host=_HOST).state_handler(stage.set, teardown=False).message_handler(stage.tell)
+    verifier.set_request_timeout(_REQUEST_WITHIN_S * 1000)
     prepare(verifier)
     async with _served(provider.app) as port:
         if port is not None:

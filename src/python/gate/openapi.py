@@ -12,7 +12,8 @@ from gate.registry import Document, Kind
 
 _NULL = {"type": "null"}
 _NO_FORMAT = "none"
-_REFUSALS_GONE = ("Response '4", "Response '5")
+# A refusal that comes no more is one that no client waits for, and what is deprecated still answers.
+_HARMLESS = ("Response '4", "Response '5", "Operation has been marked as deprecated")
 
 SERVICES = ("notification", "order", "payment", "product", "user")
 
@@ -81,8 +82,7 @@ def _breaks(change: Change) -> bool:
     if _NO_FORMAT in (change.old_value, change.new_value):
         # Fewer answers than promised, and more requests than before, are all understood.
         return is_answer == bool(change.new_value == _NO_FORMAT)
-    # A refusal that comes no more is one that no client waits for.
-    return not change.message.startswith(_REFUSALS_GONE)
+    return not change.message.startswith(_HARMLESS)
 
 
 def _said(change: Change) -> str:

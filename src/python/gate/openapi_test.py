@@ -102,6 +102,7 @@ BREAKING: dict[str, tuple[Callable[[Document], object], str]] = {
 
 HARMLESS: dict[str, Callable[[Document], object]] = {
     "nothing changes": lambda _: None,
+    "a route is deprecated": lambda d: d["paths"]["/api/orders"]["get"].update(deprecated=True),
     "an answer says more": lambda d: schema(d, "OrderView")["properties"].update(note={"type": "string"}),
     "a field of an answer has a format": lambda d: schema(d, "OrderLine")["properties"]["name"].update(
         format="email"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
 
 from chassis.fuzzing import Caller, Plan, Verdict, fuzz
 from chassis.operations import operations
+from chassis.testing import served
 
 SEED = 20261125
 # Of each operation. Most of what is sent is not drawn but follows from the document, whatever this is.
@@ -30,19 +28,3 @@ async def fuzzed(
         verdict = await asyncio.to_thread(fuzz, plan, directory)
     assert (len(operations(app.openapi())), 0) == (verdict.tested, verdict.untested)
     return verdict
-
-
-@asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """Serve `app` as it is served in earnest; yields its URL."""
-    config = uvicorn.Config(app, http="httptools", lifespan="off", log_config=None, access_log=False)
-    server = uvicorn.Server(config)
-    # With its protocol named, else asyncio leaves Nagle's algorithm on, and each answer waits 40 ms.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
-        listening.bind(("127.0.0.1", 0))
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        try:
-            yield "http://{}:{}".format(*listening.getsockname())
-        finally:
-            server.should_exit = True
-            await serving

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
-import sqlalchemy as sa
-from fastapi import FastAPI
 from joserfc.jwk import OKPKey
 
-from chassis import http_client, outbox
+from chassis import http_client
 from chassis.auth import RemoteKeys, Verifier
 from chassis.consumer import Delivery, Poison, read
-from chassis.database import Database
 from chassis.http_client import Answer, HttpClient
-from chassis.jobs import Job
-from chassis.migrations import upgrade_async
 from chassis.pacts import Contract, Expectation
 from chassis.problems import Problem
 from chassis.testing import TokenIssuer
@@ -43,7 +36,7 @@ async def unread_fields(contract: Contract, expectation: Expectation, call: Call
     (interaction,) = contract.document(expectation)["interactions"]
     answer = interaction["response"]
     body = answer.get("body", {}).get("content")
-    return [path for path, rest in without_each(body) if await _suffices(call, answer["status"], rest)]
+    return [path for path, rest in _without_each(body) if await _suffices(call, answer["status"], rest)]
 
 
 async def _suffices(call: Call, status: int, body: Any) -> bool:
@@ -71,7 +64,7 @@ def delivery(contract: Contract, kind: type[Event]) -> Delivery:
 
 def unread_parts(contract: Contract, kind: type[Event]) -> list[str]:
     """Which parts of the expected message can be missing: the contract should not ask for them."""
-    return [path for path, rest in without_each(_example(contract, kind)) if _is_readable(rest)]
+    return [path for path, rest in _without_each(_example(contract, kind)) if _is_readable(rest)]
 
 
 def _is_readable(envelope: Any) -> bool:
@@ -91,16 +84,16 @@ def _message(envelope: Any) -> dict[str, str]:
     return {"Body": json.dumps(envelope), "ReceiptHandle": "receipt"}
 
 
-def without_each(example: Any) -> Iterator[tuple[str, Any]]:
+def _without_each(example: Any) -> Iterator[tuple[str, Any]]:
     """`example` once without each of its fields, with the field's path."""
     if isinstance(example, dict):
         for name, value in example.items():
             yield name, {other: kept for other, kept in example.items() if other != name}
-            for path, changed in without_each(value):
+            for path, changed in _without_each(value):
                 yield f"{name}.{path}", example | {name: changed}
     elif isinstance(example, list):
         for number, value in enumerate(example):
-            for path, changed in without_each(value):
+            for path, changed in _without_each(value):
                 yield f"{number}.{path}", [*example[:number], changed, *example[number + 1 :]]
 
 
@@ -132,45 +125,3 @@ def calls_of(*contracts: Contract) -> list[tuple[Contract, Expectation]]:
 def events_of(*contracts: Contract) -> list[tuple[Contract, type[Event]]]:
     """Each message of `contracts`, for `pytest.mark.parametrize`."""
     return [(contract, kind) for contract in contracts for kind in contract.events]
-
-
-State = Callable[..., Awaitable[None]]
-"""Brings a provider to a state; takes what the consumer says of it by keyword."""
-
-
-@dataclass(frozen=True)
-class Provider:
-    """A service as its consumers find it, with `states` by the names that they give them.
-
-    What it tells stands in `outbox`; a provider that others only listen to needs no `app`.
-    """
-
-    database: Database
-    outbox: sa.Table
-    states: Mapping[str, State]
-    app: FastAPI | None = None
-
-    async def forget(self) -> None:
-        """Take everything out of the outbox."""
-        async with self.database.transaction() as tx:
-            await tx.execute(self.outbox.delete())
-
-    async def told(self, kind: str) -> dict[str, Any] | None:
-        """The newest event of the type `kind` in the outbox, as it goes to SNS; None where there is none."""
-        newest = sa.select(self.outbox).where(self.outbox.c.kind == kind).order_by(self.outbox.c.id.desc())
-        async with self.database.reading() as connection:
-            row = (await connection.execute(newest.limit(1))).one_or_none()
-        if row is None:
-            return None
-        return outbox.entry(Job(row.id, row.kind, row.body, row.traceparent, row.attempts))
-
-
-@asynccontextmanager
-async def migrated(migrations: Path, database_url: str) -> AsyncIterator[Database]:
-    """The empty database at `database_url` with a service's tables in it."""
-    await upgrade_async(migrations, database_url)
-    database = Database(database_url, pool_size=5)
-    try:
-        yield database
-    finally:
-        await database.close()

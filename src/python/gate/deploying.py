@@ -6,17 +6,18 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
+from contextlib import ExitStack
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from chassis.pact_testing import Provider
+from backing.postgres import Postgres
 from gate import pacts
 from gate.broker import URL_VARIABLE, Broker
 from gate.deployments import Deployments
 from gate.openapi import SERVICES
-from gate.provider import PactError, Result, replay, verify
-from gate.registry import Document, Documents, RegistryError
+from gate.provider import PactError, Result, problems_of, replay, verify
+from gate.registry import Documents, RegistryError
 from gate.verification import PROVIDERS, database_server, on_stage
 
 FOLDER = Path("src/python/contracts/deployments")
@@ -58,18 +59,25 @@ class _Verb(Protocol):
 class _Session:
     """Where the verbs look: at the broker if one is named, else at files."""
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
+    def __init__(self, arguments: argparse.Namespace, stack: ExitStack) -> None:
         url = os.environ.get(URL_VARIABLE)
         self.broker = Broker(url) if url else None
         self.deployments = Deployments(arguments.deployments)
         self.arguments = arguments
+        self._stack = stack
+
+    @cached_property
+    def server(self) -> Postgres:
+        """One for all providers, started for the first."""
+        return self._stack.enter_context(database_server())
 
 
 def _run(verb: _Verb, root: Path, arguments: argparse.Namespace) -> int:
     services = arguments.service or SERVICES
     versions = {each: arguments.version or _version_of(root, each) for each in services}
-    session = _Session(arguments)
-    return max([verb(session, service, version) for service, version in versions.items()])
+    with ExitStack() as stack:
+        session = _Session(arguments, stack)
+        return max([verb(session, service, version) for service, version in versions.items()])
 
 
 def _version_of(root: Path, service: str) -> str:
@@ -95,49 +103,35 @@ def _verify(session: _Session, service: str, version: str) -> int:
     if service not in PROVIDERS:
         _say(f"{service} {version} provides nothing that others rely on.")
         return 0
-    if session.broker is not None:
-        broker = session.broker
-        with database_server() as server:
-            results = on_stage(
-                service,
-                server,
-                lambda stage: replay(service, stage, lambda each: broker.prepare(each, version)),
-            )
-        return _report(service, version, "the broker's pacts", results)
-    return _verify_files(session.deployments, service, version)
+    if session.broker is None:
+        return _verify_files(session, service, version)
+    prepare = partial(session.broker.prepare, version=version)
+    results = on_stage(service, session.server, lambda stage: replay(service, stage, prepare))
+    return _report(service, version, "the broker's pacts", results)
 
 
-def _verify_files(deployments: Deployments, service: str, version: str) -> int:
-    relied_on = deployments.pacts_of(service)
+def _verify_files(session: _Session, service: str, version: str) -> int:
+    relied_on = session.deployments.pacts_of(service)
     if not relied_on:
         raise RegistryError(f"nobody published what they rely on of {service}: ./pants contracts publish")
     status = 0
-    with database_server() as server:
-        for pact in relied_on:
-            try:
-                results = on_stage(service, server, partial(_replay, service, pact))
-            except PactError as error:
-                raise RegistryError(f"{error}: publish it again") from error
-            deployments.record_verification(service, version, pact, _problems(results))
-            status = max(status, _report(service, version, pact["consumer"]["name"], results))
+    for pact in relied_on:
+        try:
+            results = on_stage(service, session.server, partial(verify, service, pact=pact))
+        except PactError as error:
+            raise RegistryError(f"{error}: publish it again") from error
+        session.deployments.record_verification(service, version, pact, problems_of(results))
+        status = max(status, _report(service, version, pact["consumer"]["name"], results))
     return status
 
 
-async def _replay(service: str, pact: Document, stage: Provider) -> list[Result]:
-    return await verify(service, stage, pact)
-
-
 def _report(service: str, version: str, relied_on_by: str, results: Sequence[Result]) -> int:
-    problems = _problems(results)
+    problems = problems_of(results)
     kept = len([each for each in results if not each.problems])
     _say(f"{service} {version} for {relied_on_by}: {kept} of {len(results)} interactions are kept.")
     for problem in problems:
         _say(f"  {problem}")
     return 1 if problems or not results else 0
-
-
-def _problems(results: Sequence[Result]) -> list[str]:
-    return [f"{each.interaction}: {problem}" for each in results for problem in each.problems]
 
 
 def _can_i_deploy(session: _Session, service: str, version: str) -> int:

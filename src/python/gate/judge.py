@@ -6,26 +6,12 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Protocol
 
-from chassis.pact_testing import Provider
 from gate import events, openapi
-from gate.provider import PactError, verify
+from gate.provider import PactError, problems_of, verify
 from gate.registry import Document, Kind, Registry
-from services.order.pacts import states as order
-from services.payment.pacts import states as payment
-from services.product.pacts import states as product
-from services.user.pacts import states as user
-
-
-class _States(Protocol):
-    def provider(self, database_url: str) -> AbstractAsyncContextManager[Provider]: ...
-
-
-PROVIDERS: Mapping[str, _States] = {"order": order, "payment": payment, "product": product, "user": user}
-"""The states of every service that others rely on."""
+from gate.verification import PROVIDERS
 
 Verdict = dict[str, list[str]]
 """What each gate has against the code; nothing where it lets it pass."""
@@ -49,14 +35,12 @@ def _refusals(registry: Path, kind: Kind) -> list[str]:
 
 async def _broken(registry: Path, name: str, database_url: str) -> list[str]:
     found = []
-    async with PROVIDERS[name].provider(database_url) as provider:
+    async with PROVIDERS[name](database_url) as provider:
         for pact in _pacts_with(registry, name):
             try:
-                results = await verify(name, provider, pact)
+                found += problems_of(await verify(name, provider, pact))
             except PactError as error:
                 found.append(str(error))
-                continue
-            found += [f"{each.interaction}: {problem}" for each in results for problem in each.problems]
     return found
 
 

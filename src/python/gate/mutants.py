@@ -21,14 +21,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from backing.broker import aws_environment
 from backing.postgres import Postgres
+from gate.judge import Verdict
 from gate.mutations import BREAKING, COMPATIBLE, Mutation
-
-if TYPE_CHECKING:
-    from gate.judge import Verdict  # which imports the tests of all services: only the copies need it
+from gate.verification import database_server
 
 GATES = {
     "schema": "the schemas of the events, against those released",
@@ -102,16 +100,8 @@ class Laboratory:
 @contextmanager
 def laboratory(sources: Path, *, copies: int) -> Iterator[Laboratory]:
     """A laboratory that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="mercato-mutants-") as scratch:
-        folder = Path(scratch)
-        server = Postgres(folder / "postgres", log=folder / "postgres.log", throwaway=True)
-        server.initialise()
-        server.start()
-        try:
-            server.wait_ready()
-            yield Laboratory(sources, folder, server, copies=copies)
-        finally:
-            server.stop()
+    with tempfile.TemporaryDirectory(prefix="mercato-mutants-") as scratch, database_server() as server:
+        yield Laboratory(sources, Path(scratch), server, copies=copies)
 
 
 def run(

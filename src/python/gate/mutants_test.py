@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gate import judge, mutants, mutations
+from gate import mutants, mutations, verification
 from gate.__main__ import main
 from gate.mutants import Laboratory, MutantError, Result, applied, chosen, laboratory, report, total
 from gate.mutations import BREAKING, COMPATIBLE, Edit, Mutation
@@ -64,7 +64,7 @@ def test_no_two_have_one_name() -> None:
 
 def test_the_providers_are_those_that_can_be_verified() -> None:
     """The list knows nothing of the code that it changes, so that this keeps them together."""
-    assert set(mutations.PROVIDERS) == set(judge.PROVIDERS)
+    assert set(mutations.PROVIDERS) == set(verification.PROVIDERS)
 
 
 def test_the_report_is_of_the_list_as_it_is() -> None:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-from fastapi import FastAPI
 from pact import Verifier
 
-from chassis.pact_testing import Provider
+from chassis.pact_provider import Provider
 from chassis.pacts import Contract
 
-_HOST = "127.0.0.1"
 _STATE_WITHIN_S = 20
 # Longer than a state may take: Pact's own 5 s would call a slow machine a broken contract.
 _REQUEST_WITHIN_S = 30
@@ -33,7 +28,6 @@ class PactError(Exception):
 class Result:
     """What became of one interaction; it was kept where there are no `problems`."""
 
-    consumer: str
     description: str
     states: tuple[str, ...]
     problems: tuple[str, ...]
@@ -67,19 +61,25 @@ async def verify(name: str, provider: Provider, pact: Mapping[str, Any]) -> list
 async def replay(name: str, provider: Provider, prepare: Callable[[Verifier], object]) -> list[Result]:
     """Replay the interactions of the sources that `prepare` gives the verifier."""
     stage = _Stage(provider, asyncio.get_running_loop())
-    verifier = Verifier(name, host=_HOST).state_handler(stage.set, teardown=False).message_handler(stage.tell)
+    verifier = (
+        Verifier(name, host="127.0.0.1").state_handler(stage.set, teardown=False).message_handler(stage.tell)
+    )
     verifier.set_request_timeout(_REQUEST_WITHIN_S * 1000)
     prepare(verifier)
-    async with _served(provider.app) as port:
-        if port is not None:
-            verifier.add_transport(url=f"http://{_HOST}:{port}")
+    async with provider.served() as url:
+        if url is not None:
+            verifier.add_transport(url=url)
         await asyncio.to_thread(_run, verifier)
     return [_result(each, stage.failures) for each in verifier.results["interactionResults"]]
 
 
 async def problems(provider: Provider, contract: Contract) -> list[str]:
     """What `provider` does not keep of `contract`, by interaction; nothing where all is kept."""
-    results = await verify(contract.provider, provider, contract.document())
+    return problems_of(await verify(contract.provider, provider, contract.document()))
+
+
+def problems_of(results: Sequence[Result]) -> list[str]:
+    """Each problem, with the interaction it is one of."""
     return [f"{each.interaction}: {problem}" for each in results for problem in each.problems]
 
 
@@ -101,7 +101,7 @@ def _result(found: Mapping[str, Any], failures: Mapping[str, str]) -> Result:
     problems = [failures[state] for state in states if state in failures]
     if found["result"] != "OK":
         problems += _mismatches(found)
-    return Result(found["consumer"], found["description"], states, tuple(problems))
+    return Result(found["description"], states, tuple(problems))
 
 
 def _mismatches(found: Mapping[str, Any]) -> list[str]:
@@ -155,19 +155,3 @@ class _Stage:
 
     def _await(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(_STATE_WITHIN_S)
-
-
-@asynccontextmanager
-async def _served(app: FastAPI | None) -> AsyncIterator[int | None]:
-    """The port that the started `app` answers at; None where there is no app."""
-    if app is None:
-        yield None
-        return
-    with socket.create_server((_HOST, 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
-        serving = asyncio.create_task(server.serve([listening]))
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await serving

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pact import Pact, match
 
-from chassis.pact_testing import Provider
+from chassis.pact_provider import Provider
 from chassis.pacts import Contract, Expectation, event
 from contracts.events.user import UserUpdated
 from gate.provider import PactError, problems, verify

@@ -16,7 +16,7 @@ import structlog
 
 from backing.broker import aws_environment
 from backing.postgres import Postgres
-from chassis.pact_testing import Provider
+from chassis.pact_provider import Provider
 from services.order.pacts import states as order
 from services.payment.pacts import states as payment
 from services.product.pacts import states as product

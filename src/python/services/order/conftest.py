@@ -17,11 +17,15 @@ from fastapi import FastAPI
 from backing.fixtures import Databases
 from chassis import migrations
 from chassis.database import Database
+from chassis.outbox import Outbox
 from chassis.testing import TokenIssuer, running
+from contracts.events.envelope import Event
 from contracts.events.order import Address, OrderLine
 from contracts.money import Money
 from services.order import app as order_app
+from services.order import store
 from services.order.clients import Quote
+from services.order.consumers import Consumers
 from services.order.domain import Order
 from services.order.settings import Settings
 
@@ -132,6 +136,14 @@ async def shop(database: Database, aws_nowhere: None) -> AsyncIterator[Shop]:  #
     """The running service."""
     async with serving(database) as shop:
         yield shop
+
+
+async def hear(database: Database, *events: Event) -> None:
+    """Handle `events`, each in a transaction of its own."""
+    handlers = Consumers(Outbox("order", store.OUTBOX)).handlers
+    for event in events:
+        async with database.transaction() as tx:
+            await handlers[type(event)](tx, event)
 
 
 def order(*, expires_in_s: float = 120) -> Order:

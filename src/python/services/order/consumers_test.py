@@ -21,16 +21,9 @@ from contracts.events.payment import (
 from contracts.money import Money
 from contracts.topology import ORDER_QUEUE, events_for
 from services.order import store
-from services.order.conftest import order
+from services.order.conftest import hear, order
 from services.order.consumers import Consumers
 from services.order.domain import Order, Payment, Status
-
-
-async def hear(database: Database, *events: Event) -> None:
-    handlers = Consumers(Outbox("order", store.OUTBOX)).handlers
-    for event in events:
-        async with database.transaction() as tx:
-            await handlers[type(event)](tx, event)
 
 
 async def placed(database: Database) -> Order:

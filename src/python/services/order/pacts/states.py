@@ -6,16 +6,13 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chassis.outbox import Outbox
-from chassis.pact_testing import Provider, migrated
-from contracts.events.envelope import Event
+from chassis.pact_provider import Provider, migrated
 from contracts.events.inventory import StockReserved
 from contracts.events.payment import PaymentAuthorized
 from contracts.money import Money
 from services.order import store
 from services.order.app import MIGRATIONS
-from services.order.conftest import HOME, Shop, serving
-from services.order.consumers import Consumers
+from services.order.conftest import HOME, Shop, hear, serving
 
 
 @asynccontextmanager
@@ -53,7 +50,9 @@ class _Orders:
         order_id = uuid.UUID(await self._place())
         about = {"order_id": order_id, "payment_id": uuid.uuid4(), "customer_id": self._shop.customer}
         amount = Money(amount=1000, currency="EUR")
-        await self._hear(StockReserved(order_id=order_id), PaymentAuthorized(**about, amount=amount))
+        await hear(
+            self._shop.database, StockReserved(order_id=order_id), PaymentAuthorized(**about, amount=amount)
+        )
 
     async def cancelled(self) -> None:
         await self._call("POST", f"{await self._place()}/cancel")
@@ -68,9 +67,3 @@ class _Orders:
         url = f"/api/orders/{path}"
         answer = await self._shop.client.request(method, url, json=body, headers=headers)
         assert answer.is_success, answer.text
-
-    async def _hear(self, *events: Event) -> None:
-        handlers = Consumers(Outbox("order", store.OUTBOX)).handlers
-        for event in events:
-            async with self._shop.database.transaction() as tx:
-                await handlers[type(event)](tx, event)

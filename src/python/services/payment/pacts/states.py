@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chassis.pact_testing import Provider, migrated
+from chassis.pact_provider import Provider, migrated
 from services.payment import store
 from services.payment.app import MIGRATIONS
 from services.payment.conftest import Desk, cancelled, new_desk

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from chassis.database import Database
 from chassis.outbox import Outbox
-from chassis.pact_testing import Provider, migrated
+from chassis.pact_provider import Provider, migrated
 from services.product import store
 from services.product.app import MIGRATIONS
 from services.product.conftest import add_product, created, serving

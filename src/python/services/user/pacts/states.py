@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from chassis.auth import Caller
-from chassis.pact_testing import Provider, migrated
+from chassis.pact_provider import Provider, migrated
 from chassis.problems import Unauthenticated
 from contracts.events.order import Address
 from services.user import store
@@ -39,6 +39,10 @@ class _Tokens:
     def __init__(self) -> None:
         self.callers: dict[str, Caller] = {}
 
+    def give(self, token: str, user_id: uuid.UUID) -> None:
+        """Let `token` be a customer's."""
+        self.callers[token] = Caller(user_id, frozenset({"customer"}), token)
+
     async def verify(self, token: str) -> Caller:
         if token not in self.callers:
             raise Unauthenticated("The token is nobody's.")
@@ -54,7 +58,7 @@ class _People:
         if token in self._tokens.callers:
             return  # more than one interaction starts here
         user_id = uuid.UUID(await self._register())
-        self._tokens.callers[token] = Caller(user_id, frozenset({"customer"}), token)
+        self._tokens.give(token, user_id)
         async with self._users.database.transaction() as tx:
             await store.insert_address(
                 tx, SavedAddress(uuid.UUID(address_id), user_id, Address.model_validate(HOME))
@@ -66,7 +70,7 @@ class _People:
     async def renamed(self) -> None:
         user_id = await self._register()
         token = f"token of {user_id}"
-        self._tokens.callers[token] = Caller(uuid.UUID(user_id), frozenset({"customer"}), token)
+        self._tokens.give(token, uuid.UUID(user_id))
         headers = {"Authorization": f"Bearer {token}"}
         answer = await self._users.client.patch(
             "/api/users/me", json={"display_name": "Countess"}, headers=headers

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gate import asyncapi, deploying, events, mutants, openapi, pacts
+from gate.mutants import MutantError
 from gate.page import page
 from gate.registry import Documents, Registry, RegistryError
 
@@ -28,33 +30,31 @@ _MEND = "Such a document is not published: mend what builds it, src/python/gate/
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv`; returns the exit status of the process."""
     arguments = _parser().parse_args(argv)
-    if arguments.command == "page":
-        return _page(arguments.to)
-    if arguments.command == "mutants":
-        return _mutants(arguments.sources, arguments.only, arguments.jobs, arguments.report)
-    commands = {"write": _write, "check": _check, "release": _release}
     try:
-        if "run" in arguments:
-            status: int = arguments.run(arguments)
-            return status
-        folder: Path = arguments.registry
-        if not folder.is_dir():
-            raise RegistryError(f"there is no registry in {folder}; name one with --registry")
-        if arguments.command == "retire":
-            return _retire(folder, arguments.name)
-        parts = [_Part(Registry(folder, kind), kind.current()) for kind in KINDS]
-        faults = [str(each) for part in parts for each in part.registry.faults(part.documents)]
-        if faults:
-            return _refuse([*faults, _MEND])
-        return commands[arguments.command](parts)
-    except RegistryError as error:
+        status: int = arguments.run(arguments)
+    except (RegistryError, MutantError) as error:
         return _refuse([str(error)])
+    return status
 
 
 @dataclass(frozen=True)
 class _Part:
     registry: Registry
     documents: Documents
+
+
+def _with_parts(command: Callable[[Sequence[_Part]], int], arguments: argparse.Namespace) -> int:
+    """Run `command` on each kind of document, as the code has it; not where one of them is not valid."""
+    folder = _existing(arguments.registry)
+    parts = [_Part(Registry(folder, kind), kind.current()) for kind in KINDS]
+    faults = [str(each) for part in parts for each in part.registry.faults(part.documents)]
+    return _refuse([*faults, _MEND]) if faults else command(parts)
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise RegistryError(f"there is no registry in {folder}; name one with --registry")
+    return folder
 
 
 def _write(parts: Sequence[_Part]) -> int:
@@ -87,7 +87,8 @@ def _release(parts: Sequence[_Part]) -> int:
     return status
 
 
-def _retire(folder: Path, name: str) -> int:
+def _retire(arguments: argparse.Namespace) -> int:
+    name, folder = arguments.name, _existing(arguments.registry)
     registries = [Registry(folder, kind) for kind in KINDS]
     if not any(registry.retire(name) for registry in registries):
         known = ", ".join(known for registry in registries for known in registry.released())
@@ -96,7 +97,8 @@ def _retire(folder: Path, name: str) -> int:
     return 0
 
 
-def _page(to: Path) -> int:
+def _page(arguments: argparse.Namespace) -> int:
+    to: Path = arguments.to
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(page(asyncapi.document()), encoding="utf-8")
@@ -106,16 +108,13 @@ def _page(to: Path) -> int:
     return 0
 
 
-def _mutants(sources: Path, only: Sequence[str], jobs: int, report: Path) -> int:
-    try:
-        some = mutants.chosen(only)
-    except mutants.MutantError as error:
-        return _refuse([str(error)])
-    if not sources.is_dir():
-        return _refuse([f"there are no sources in {sources}; name their folder with --sources"])
-    results = mutants.run(some, sources, jobs=jobs, tell=_say)
-    if not only:
-        report.write_text(mutants.report(results), encoding="utf-8")
+def _mutants(arguments: argparse.Namespace) -> int:
+    some = mutants.chosen(arguments.only)
+    if not arguments.sources.is_dir():
+        raise MutantError(f"there are no sources in {arguments.sources}; name their folder with --sources")
+    results = mutants.run(some, arguments.sources, jobs=arguments.jobs, tell=_say)
+    if not arguments.only:
+        arguments.report.write_text(mutants.report(results), encoding="utf-8")
     _say(mutants.total(results))
     wrong = [str(result) for result in results if not result.is_right]
     return _refuse([*wrong, _BLIND]) if wrong else 0
@@ -142,28 +141,47 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./pants contracts", description=__doc__)
     root = Path(os.environ.get("MERCATO_ROOT", "."))
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, what in {
-        "write": "publish events and routes as the code has them",
-        "check": "say whether they are published so, and break nobody",
-        "release": "from now on, what is published is what a change must keep",
-        "retire": "let an event or a service go that nobody deployed relies on any more",
-        "mutants": "change the code in many ways, and say which of them the gates catch",
-        "page": "show topics, queues and events as one HTML page",
-    }.items():
+    for name, what, run, add in (
+        (
+            "write",
+            "publish events and routes as the code has them",
+            partial(_with_parts, _write),
+            _add_registry,
+        ),
+        (
+            "check",
+            "say whether they are published so, and break nobody",
+            partial(_with_parts, _check),
+            _add_registry,
+        ),
+        (
+            "release",
+            "let what is published be what a change must keep",
+            partial(_with_parts, _release),
+            _add_registry,
+        ),
+        ("retire", "let go what nobody deployed relies on any more", _retire, _add_retired),
+        ("mutants", "change the code in many ways, and say which the gates catch", _mutants, _add_mutants),
+        ("page", "show topics, queues and events as one HTML page", _page, _add_page),
+    ):
         command = commands.add_parser(name, help=what, description=what)
-        if name == "retire":
-            command.add_argument("name", help="for example mercato.ORDER_CREATED.v1")
-        if name == "page":
-            command.add_argument("--to", type=Path, default=root / PAGE, help="the file (%(default)s)")
-            continue
-        if name == "mutants":
-            _add_mutants(command, root)
-            continue
-        command.add_argument(
-            "--registry", type=Path, default=root / REGISTRY, help="its folder (%(default)s)"
-        )
+        add(command, root)
+        command.set_defaults(run=run)
     deploying.add_to(commands, root)
     return parser
+
+
+def _add_registry(command: argparse.ArgumentParser, root: Path) -> None:
+    command.add_argument("--registry", type=Path, default=root / REGISTRY, help="its folder (%(default)s)")
+
+
+def _add_retired(command: argparse.ArgumentParser, root: Path) -> None:
+    command.add_argument("name", help="for example mercato.ORDER_CREATED.v1")
+    _add_registry(command, root)
+
+
+def _add_page(command: argparse.ArgumentParser, root: Path) -> None:
+    command.add_argument("--to", type=Path, default=root / PAGE, help="the file (%(default)s)")
 
 
 def _add_mutants(command: argparse.ArgumentParser, root: Path) -> None:

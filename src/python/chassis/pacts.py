@@ -60,8 +60,8 @@ class Contract:
             self.pact(*some).write_file(folder)
             (written,) = Path(folder).iterdir()
             document: dict[str, Any] = json.loads(written.read_text())
-        document.pop("metadata", None)  # the versions of the libraries that wrote it
         document["interactions"].sort(key=lambda each: (each["type"], each["description"], str(each)))
+        # Not the versions of the libraries that wrote it.
         document["metadata"] = {"pactSpecification": {"version": "4.0"}}
         return document
 

@@ -5,16 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from chassis.pact_testing import (
-    calls_of,
-    delivery,
-    events_of,
-    mocked,
-    sign_in,
-    unread_fields,
-    unread_parts,
-)
-from chassis.pacts import Contract, Expectation
+from chassis.pact_testing import delivery, events_of, unread_parts
+from chassis.pacts import Contract
 from contracts.events.envelope import Event
 from contracts.events.notification import OrderCancelledNotice, OrderConfirmedNotice, WelcomeNotice
 from contracts.events.payment import PaymentCompleted, PaymentFailed
@@ -33,16 +25,6 @@ TOLD = {
     PaymentFailed: Kind.PAYMENT_FAILED,
 }
 PERSON = {UserRegistered, UserUpdated}
-
-
-@pytest.mark.parametrize(("contract", "expectation"), calls_of(*CONTRACTS))
-async def test_people_are_known_by_the_keys_of_the_contract(
-    contract: Contract, expectation: Expectation
-) -> None:
-    """Pact's mock answers only what the contract has, and all of that is needed."""
-    async with mocked(contract, expectation) as http:
-        await sign_in(http)
-    assert await unread_fields(contract, expectation, sign_in) == []
 
 
 @pytest.mark.parametrize(("contract", "kind"), [each for each in events_of(*CONTRACTS) if each[1] in TOLD])

@@ -5,40 +5,22 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from chassis.pact_testing import (
-    calls_of,
-    delivery,
-    events_of,
-    mocked,
-    sign_in,
-    unread_fields,
-    unread_parts,
-)
-from chassis.pacts import Contract, Expectation
+from chassis.pact_testing import delivery, events_of, unread_parts
+from chassis.pacts import Contract
 from contracts.events.envelope import Event
 from contracts.events.order import OrderCancelled, OrderConfirmed, OrderCreated, OrderUpdated
 from services.payment import store
 from services.payment.conftest import ELSEWHERE, HOME, Desk, saved_method
 from services.payment.domain import Payment, Status
-from services.payment.pacts import order, user
+from services.payment.pacts import order
 
-CONTRACTS = (order.CONTRACT, user.CONTRACT)
+CONTRACTS = (order.CONTRACT,)
 EFFECTS: Mapping[type[Event], Callable[[Payment], bool]] = {
     OrderCreated: lambda after: (after.status, after.amount.amount) == (Status.AUTHORIZING, 1000),
     OrderUpdated: lambda after: after.shipping_address == HOME,
     OrderConfirmed: lambda after: after.status is Status.CAPTURING,
     OrderCancelled: lambda after: after.status is Status.VOIDING,
 }
-
-
-@pytest.mark.parametrize(("contract", "expectation"), calls_of(*CONTRACTS))
-async def test_people_are_known_by_the_keys_of_the_contract(
-    contract: Contract, expectation: Expectation
-) -> None:
-    """Pact's mock answers only what the contract has, and all of that is needed."""
-    async with mocked(contract, expectation) as http:
-        await sign_in(http)
-    assert await unread_fields(contract, expectation, sign_in) == []
 
 
 @pytest.mark.parametrize(("contract", "kind"), events_of(*CONTRACTS))

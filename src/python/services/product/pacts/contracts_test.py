@@ -6,40 +6,22 @@ import pytest
 
 from chassis.database import Database
 from chassis.outbox import Outbox
-from chassis.pact_testing import (
-    calls_of,
-    delivery,
-    events_of,
-    mocked,
-    sign_in,
-    unread_fields,
-    unread_parts,
-)
-from chassis.pacts import Contract, Expectation
+from chassis.pact_testing import delivery, events_of, unread_parts
+from chassis.pacts import Contract
 from contracts.events.envelope import Event
 from contracts.events.order import OrderCancelled, OrderConfirmed, OrderCreated
 from services.product import stock, store
 from services.product.conftest import add_product, created
 from services.product.consumers import Consumers
 from services.product.domain import State
-from services.product.pacts import order, user
+from services.product.pacts import order
 
-CONTRACTS = (order.CONTRACT, user.CONTRACT)
+CONTRACTS = (order.CONTRACT,)
 EFFECTS = {
     OrderCreated: State.RESERVED,
     OrderConfirmed: State.COMMITTED,
     OrderCancelled: State.CANCELLED,
 }
-
-
-@pytest.mark.parametrize(("contract", "expectation"), calls_of(*CONTRACTS))
-async def test_people_are_known_by_the_keys_of_the_contract(
-    contract: Contract, expectation: Expectation
-) -> None:
-    """Pact's mock answers only what the contract has, and all of that is needed."""
-    async with mocked(contract, expectation) as http:
-        await sign_in(http)
-    assert await unread_fields(contract, expectation, sign_in) == []
 
 
 @pytest.mark.parametrize(("contract", "kind"), events_of(*CONTRACTS))

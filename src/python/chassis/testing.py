@@ -98,6 +98,7 @@ async def served(app: FastAPI) -> AsyncIterator[str]:
     # With its protocol named, else asyncio leaves Nagle's algorithm on, and each answer waits 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # from now on who comes is kept waiting, and not turned away
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             yield "http://{}:{}".format(*listening.getsockname())

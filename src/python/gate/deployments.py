@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gate.registry import Document, Documents, RegistryError
+from gate.registry import Document, Documents, RegistryError, load
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -191,10 +191,7 @@ class Deployments:
 
     def _pact(self, content_hash: str) -> Document:
         path = self._pact_path(content_hash)
-        try:
-            pact: Document = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise _unusable(path, error) from error
+        pact = load(path)
         if _hash(pact) != content_hash:
             raise _unusable(path, "it is not what was published")
         return pact

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gate import events, openapi
 from gate.provider import PactError, problems_of, verify
-from gate.registry import Document, Kind, Registry
+from gate.registry import Document, Kind, Registry, load
 from gate.verification import PROVIDERS
 
 Verdict = dict[str, list[str]]
@@ -46,7 +46,7 @@ async def _broken(registry: Path, name: str, database_url: str) -> list[str]:
 
 def _pacts_with(registry: Path, provider: str) -> Iterator[Document]:
     for path in sorted((registry / "pacts").glob(f"*-{provider}.json")):
-        yield json.loads(path.read_text(encoding="utf-8"))
+        yield load(path)
 
 
 def main(argv: Sequence[str]) -> None:

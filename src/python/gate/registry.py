@@ -114,11 +114,8 @@ class Registry:
         return True
 
 
-def _read(folder: Path) -> Documents:
-    return {path.stem: _load(path) for path in sorted(folder.glob("*.json"))}
-
-
-def _load(path: Path) -> Document:
+def load(path: Path) -> Document:
+    """The document in a file. Raises RegistryError."""
     try:
         loaded: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -126,6 +123,10 @@ def _load(path: Path) -> Document:
     if not isinstance(loaded, dict):
         raise RegistryError(f"{path} holds no document; restore it from version control")
     return loaded
+
+
+def _read(folder: Path) -> Documents:
+    return {path.stem: load(path) for path in sorted(folder.glob("*.json"))}
 
 
 def _write(folder: Path, documents: Documents) -> None:

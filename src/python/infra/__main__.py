@@ -1,0 +1,114 @@
+"""The deployment's commands: `./pants synth`, `./pants infra-diff`, `./pants infra-docs`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra import environment, synthesis
+from infra.environment import NAMES, SERVICES, ContextError
+from infra.scaling.policy import PolicyError
+from infra.synthesis import PolicyViolated, say
+
+# The checkout, as the launcher says; else where the command is run.
+ROOT = Path(os.environ.get("MERCATO_ROOT", "."))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in `argv`; returns the exit status: 0, 1 for what is refused, 2 for misuse."""
+    parser = argparse.ArgumentParser(prog="./pants", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_synth(commands)
+    arguments = parser.parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except (ContextError, PolicyError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except PolicyViolated as error:
+        sys.stderr.write(f"the templates break a rule:\n{error}\n")
+        return 1
+    return status
+
+
+def _add_synth(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    synth = commands.add_parser("synth", help="write the templates of environments, and have them judged")
+    synth.add_argument("environments", nargs="*", metavar="ENVIRONMENT", help=f"{', '.join(NAMES)} (dev)")
+    _add_context(synth)
+    synth.add_argument("--output", type=Path, help="folder, with one of each environment (cdk.out)")
+    synth.add_argument("--lint", action="store_true", help="have cfn-lint judge the templates as well")
+    synth.set_defaults(run=_synth)
+
+
+def _add_context(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-c",
+        "--context",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="instead of what the environment's file says; order_image=1.4.0 is a service's version",
+    )
+
+
+def _synth(arguments: argparse.Namespace) -> int:
+    context = _context(arguments.context)
+    asked = json.loads(os.environ.get("CDK_CONTEXT_JSON", "{}"))
+    if "CDK_OUTDIR" in os.environ:  # the CDK command line asks, for one environment
+        given = {key: str(value) for key, value in asked.items() if _is_ours(key)}
+        return _write(
+            environment.load(_images() | given | context), Path(os.environ["CDK_OUTDIR"]), lint=False
+        )
+    output = arguments.output or ROOT / "cdk.out"
+    for name in arguments.environments or ["dev"]:
+        made = environment.load(_images() | context | {"environment": name})
+        status = _write(made, output / name, lint=arguments.lint)
+        if status:
+            return status
+    return 0
+
+
+def _write(made: environment.Environment, output: Path, *, lint: bool) -> int:
+    paths = synthesis.synthesise(made, output)
+    for path in paths:
+        resources = len(json.loads(path.read_text("utf-8"))["Resources"])
+        say(f"{path}: {resources} resources")
+    findings = synthesis.lint(paths) if lint else []
+    if findings:
+        raise PolicyViolated("\n".join(map(str, findings)))
+    judges = "cdk-nag and cfn-lint have" if lint else "cdk-nag has"
+    say(f"{made.name}: {len(paths)} stacks; {judges} nothing against them")
+    return 0
+
+
+def _is_ours(key: str) -> bool:
+    """Whether a value of CDK's context is one of an environment: it has many of its own."""
+    return key == "environment" or key in environment.Environment.model_fields or key.endswith("_image")
+
+
+def _context(pairs: Sequence[str]) -> dict[str, str]:
+    context = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise ContextError(f"{pair!r} is no context: it must be KEY=VALUE.")
+        context[key] = value
+    return context
+
+
+def _images() -> dict[str, str]:
+    """The version of each service in the checkout; `-c SERVICE_image=…` deploys another."""
+    images = {}
+    for service in SERVICES:
+        path = ROOT / "src/python/services" / service / "VERSION"
+        if path.exists():
+            images[f"{service}_image"] = path.read_text("utf-8").strip()
+    return images
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,497 @@
+"""A service on Fargate, whole: roles, tasks, mesh, target group and rule, migrations, scaling, alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aws_cdk import ArnFormat, CustomResource, Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from contracts.topology import Queue, Topic
+from infra.constructs.alarms import ABOVE, BELOW, MINUTE, alarm
+from infra.constructs.database import Database
+from infra.constructs.fault_agent import add_fault_agent
+from infra.constructs.function import Function
+from infra.constructs.scaling import scale
+from infra.constructs.slo import BurnRateAlarms
+from infra.environment import Environment
+from infra.nag import ANY_RESOURCE, acknowledge, managed_policy, own_resource
+from infra.scaling.policy import ScalingPolicy
+from infra.stacks.messaging import MessagingStack
+from infra.stacks.shared import NAMESPACE, SERVICE_PORT, SharedStack
+
+OBJECTIVE = 0.999
+
+# The newest release: https://github.com/aws-observability/aws-otel-collector/releases
+COLLECTOR_IMAGE = "public.ecr.aws/aws-observability/aws-otel-collector:v0.45.1"
+_COLLECTOR = Path(__file__).with_name("collector.yaml")
+
+# As long as the application load balancer may still send to a task that it was told to leave.
+_DEREGISTRATION = Duration.seconds(30)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What one service is, beside the others. `publishes` and `consumes` give it topics and its queue."""
+
+    name: str
+    priority: int
+    publishes: tuple[Topic, ...] = ()
+    consumes: Queue | None = None
+    health_timeout_s: int = 5
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, ecs.Secret] = field(default_factory=dict)
+    statements: Sequence[iam.PolicyStatement] = ()
+
+    @property
+    def paths(self) -> list[str]:
+        """What of the API it answers. `/api/users/*` alone would leave out `/api/users`."""
+        return [f"/api/{self.name}s", f"/api/{self.name}s/*"]
+
+
+class Service(Construct):
+    """`spec` in the cluster of `shared`, with `database` as its own, scaled by `policy`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        spec: Spec,
+        environment: Environment,
+        policy: ScalingPolicy,
+        shared: SharedStack,
+        messaging: MessagingStack,
+        database: Database,
+        alerts: sns.ITopic,
+    ) -> None:
+        super().__init__(scope, "Service")
+        self._spec = spec
+        self._environment = environment
+        self._policy = policy
+        self._shared = shared
+        self._messaging = messaging
+        self._database = database
+        self._alerts = alerts
+
+        self.group = ec2.SecurityGroup(
+            self, "Group", vpc=shared.vpc, description=f"The tasks of {spec.name}, as its database knows them"
+        )
+        database.allow(self.group)
+        self._image = self._image_of_version()
+        self.task_role = self._task_role()
+        self.execution_role = self._execution_role()
+        self.task = self._task()
+        self.service = self._service()
+        self.service.node.add_dependency(self._migration())
+        queue = None if spec.consumes is None else messaging.queues[spec.consumes]
+        scale(self.service, policy, queue)
+        self._target_group()
+        self._alarms()
+
+    # --- roles
+
+    def _task_role(self) -> iam.Role:
+        spec, messaging = self._spec, self._messaging
+        role = iam.Role(
+            self,
+            "TaskRole",
+            description=f"What {spec.name} may do",
+            assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com").with_conditions(
+                # Only this account's tasks, whoever asks ECS: the confused deputy.
+                {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+            ),
+        )
+        allow(role, ["secretsmanager:GetSecretValue"], [self._database.secret.secret_arn])
+        if spec.publishes:
+            allow(role, ["sns:Publish"], [messaging.topics[topic].topic_arn for topic in spec.publishes])
+        if spec.consumes:
+            allow(
+                role,
+                ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
+                [messaging.queues[spec.consumes].queue_arn],
+            )
+        if spec.publishes or spec.consumes:
+            # Publishing encrypts, receiving decrypts; a data key that is used again is decrypted for it.
+            allow(role, ["kms:GenerateDataKey", "kms:Decrypt"], [messaging.key.key_arn])
+        for statement in spec.statements:
+            role.add_to_policy(statement)
+        self._allow_telemetry(role)
+        return role
+
+    def _allow_telemetry(self, role: iam.Role) -> None:
+        # It knows no resources:
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+        allow(role, ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"])
+        log_group = self._shared.log_groups[self._spec.name]
+        allow(
+            role,
+            ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
+            [log_group.log_group_arn],
+        )
+        acknowledge(
+            role,
+            {ANY_RESOURCE: "X-Ray's actions know no resources, nor do those of a shell in a task"},
+        )
+
+    def _execution_role(self) -> iam.Role:
+        role = iam.Role(
+            self,
+            "ExecutionRole",
+            description=f"What ECS may do to start {self._spec.name}",
+            assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"),
+        )
+        acknowledge(
+            role, {ANY_RESOURCE: "the token for the registry is of the account: its action knows none"}
+        )
+        return role
+
+    # --- tasks
+
+    def _image_of_version(self) -> ecs.ContainerImage:
+        repository = ecr.Repository.from_repository_name(self, "Repository", f"mercato/{self._spec.name}")
+        return ecs.ContainerImage.from_ecr_repository(repository, self._environment.images[self._spec.name])
+
+    def _task_definition(self, id: str, role: iam.Role) -> ecs.FargateTaskDefinition:
+        fault_injection = id == "Task" and self._environment.fault_injection
+        task = ecs.FargateTaskDefinition(
+            self,
+            id,
+            family=f"{self._environment.prefix}-{self._spec.name}{'' if id == 'Task' else '-' + id.lower()}",
+            cpu=self._policy.task.cpu,
+            memory_limit_mib=self._policy.task.memory_mib,
+            task_role=role,
+            execution_role=self.execution_role,
+            # The file system of an image is read-only; Python wants a place for temporary files.
+            volumes=[ecs.Volume(name="tmp")],
+            runtime_platform=ecs.RuntimePlatform(
+                operating_system_family=ecs.OperatingSystemFamily.LINUX,
+                cpu_architecture=ecs.CpuArchitecture.X86_64,
+            ),
+            enable_fault_injection=fault_injection or None,
+            pid_mode=ecs.PidMode.TASK if fault_injection else None,
+        )
+        acknowledge(
+            task, {"ECS2": "what is in the environment is no secret: those come from Secrets Manager"}
+        )
+        return task
+
+    def _task(self) -> ecs.FargateTaskDefinition:
+        task = self._task_definition("Task", self.task_role)
+        container = self._container(task, ["serve"])
+        container.add_port_mappings(
+            ecs.PortMapping(
+                name="http",
+                container_port=SERVICE_PORT,
+                app_protocol=ecs.AppProtocol.http,  # type: ignore[arg-type]  # jsii's class property
+            )
+        )
+        collector = task.add_container(
+            "collector",
+            image=ecs.ContainerImage.from_registry(COLLECTOR_IMAGE),
+            # The shop goes on without it.
+            essential=False,
+            cpu=32,
+            memory_reservation_mib=64,
+            readonly_root_filesystem=True,
+            environment={"AOT_CONFIG_CONTENT": self._collector_configuration()},
+            logging=self._logging("collector"),
+        )
+        container.add_container_dependencies(
+            ecs.ContainerDependency(container=collector, condition=ecs.ContainerDependencyCondition.START)
+        )
+        if self._environment.fault_injection:
+            add_fault_agent(self, task, self.task_role, self._logging("fault-agent"))
+        return task
+
+    def _collector_configuration(self) -> str:
+        log_group = self._shared.log_groups[self._spec.name].log_group_name
+        return _COLLECTOR.read_text("utf-8").replace("LOG_GROUP", log_group)
+
+    def _container(self, task: ecs.FargateTaskDefinition, command: list[str]) -> ecs.ContainerDefinition:
+        container = task.add_container(
+            self._spec.name,
+            image=self._image,
+            command=command,
+            environment=self._variables(),
+            secrets=dict(self._spec.secrets),
+            readonly_root_filesystem=True,
+            # uvicorn is given 12 s for its requests and 15 s for its consumers.
+            stop_timeout=Duration.seconds(30),
+            logging=self._logging(self._spec.name),
+            linux_parameters=None,
+        )
+        container.add_mount_points(
+            ecs.MountPoint(source_volume="tmp", container_path="/tmp", read_only=False)  # noqa: S108
+        )
+        return container
+
+    def _variables(self) -> dict[str, str]:
+        """What the service's `settings.py` reads that is no secret."""
+        spec, messaging = self._spec, self._messaging
+        variables = {
+            "HOST": "0.0.0.0",  # noqa: S104 - the task's own address; security groups say who reaches it
+            "PORT": str(SERVICE_PORT),
+            "ENVIRONMENT": self._environment.name,
+            "DATABASE_URL": self._database.url,
+            "DATABASE_SECRET_ARN": self._database.secret.secret_arn,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
+        }
+        for topic in spec.publishes:
+            variables[f"{_variable(topic.name)}_TOPIC_ARN"] = messaging.topics[topic].topic_arn
+        if spec.consumes:
+            variables[f"{_variable(spec.consumes.name)}_URL"] = messaging.queues[spec.consumes].queue_url
+        if spec.name != "user":
+            variables["JWKS_URL"] = service_url("user")
+        return variables | dict(spec.environment)
+
+    def _logging(self, stream: str) -> ecs.LogDriver:
+        return ecs.LogDrivers.aws_logs(
+            stream_prefix=stream,
+            log_group=self._shared.log_groups[self._spec.name],
+            mode=ecs.AwsLogDriverMode.NON_BLOCKING,
+        )
+
+    # --- deployment
+
+    def _migration(self) -> CustomResource:
+        """Runs before the service is changed; the service waits for it."""
+        task = self._task_definition("Migrate", self.task_role)
+        self._container(task, ["migrate"])
+        stack = Stack.of(self)
+        family = f"{self._environment.prefix}-{self._spec.name}-migrate"
+        cluster = self._shared.cluster.cluster_arn
+        tasks = stack.format_arn(
+            service="ecs",
+            resource="task",
+            resource_name=f"{self._environment.prefix}/*",
+            arn_format=ArnFormat.SLASH_RESOURCE_NAME,
+        )
+        in_cluster = {"ArnEquals": {"ecs:cluster": cluster}}
+        function = Function(
+            self,
+            "Migrator",
+            "migrate",
+            description=f"Brings {self._spec.name}'s database to the version that is deployed",
+            timeout=Duration.minutes(15),
+            statements=[
+                iam.PolicyStatement(
+                    actions=["ecs:RunTask"],
+                    resources=[
+                        stack.format_arn(
+                            service="ecs", resource="task-definition", resource_name=f"{family}:*"
+                        )
+                    ],
+                    conditions=in_cluster,
+                ),
+                iam.PolicyStatement(
+                    actions=["ecs:DescribeTasks", "ecs:StopTask"], resources=[tasks], conditions=in_cluster
+                ),
+                iam.PolicyStatement(
+                    actions=["iam:PassRole"],
+                    resources=[self.task_role.role_arn, self.execution_role.role_arn],
+                    conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+                ),
+            ],
+            logs_key=self._shared.logs_key,
+        )
+        acknowledge(
+            function,
+            {
+                own_resource("ecs", f"task-definition/{family}:*"): "its revision is known when it is made",
+                own_resource("ecs", f"task/{self._environment.prefix}/*"): "its id is known when it runs",
+            },
+        )
+        subnets = self._shared.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+        migration = CustomResource(
+            self,
+            "Migration",
+            service_token=function.function.function_arn,
+            resource_type="Custom::Migration",
+            service_timeout=Duration.minutes(15),
+            properties={
+                "Cluster": cluster,
+                "TaskDefinition": task.task_definition_arn,
+                "Subnets": subnets.subnet_ids,
+                "SecurityGroups": [self.group.security_group_id],
+                "LogGroup": self._shared.log_groups[self._spec.name].log_group_name,
+            },
+        )
+        # Not before the rights to do it, and the way to the database, are there.
+        migration.node.add_dependency(self.task_role, self.execution_role, self._database)
+        return migration
+
+    def _service(self) -> ecs.FargateService:
+        spec, environment = self._spec, self._environment
+        return ecs.FargateService(
+            self,
+            "Fargate",
+            service_name=spec.name,
+            cluster=self._shared.cluster,
+            task_definition=self.task,
+            desired_count=self._policy.bounds.desired,
+            security_groups=[self.group, self._shared.mesh],
+            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
+            assign_public_ip=False,
+            circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
+            min_healthy_percent=100,
+            max_healthy_percent=200,
+            health_check_grace_period=Duration.seconds(60),
+            enable_execute_command=environment.execute_command,
+            enable_ecs_managed_tags=True,
+            propagate_tags=ecs.PropagatedTagSource.SERVICE,
+            deployment_strategy=ecs.DeploymentStrategy.BLUE_GREEN if environment.blue_green else None,
+            bake_time=Duration.minutes(10) if environment.blue_green else None,
+            # Retries and ejection of tasks that fail are Service Connect's own:
+            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-connect-concepts-deploy.html
+            service_connect_configuration=ecs.ServiceConnectProps(
+                namespace=NAMESPACE,
+                services=[
+                    ecs.ServiceConnectService(
+                        port_mapping_name="http",
+                        discovery_name=spec.name,
+                        dns_name=f"{spec.name}.{NAMESPACE}",
+                        port=SERVICE_PORT,
+                        per_request_timeout=Duration.seconds(15),
+                        tls=self._mesh_tls(),
+                    )
+                ],
+                log_driver=self._logging("mesh"),
+            ),
+        )
+
+    def _mesh_tls(self) -> ecs.ServiceConnectTlsConfiguration | None:
+        arn = self._environment.private_ca_arn
+        return None if arn is None else ecs.ServiceConnectTlsConfiguration(aws_pca_authority_arn=arn)
+
+    # --- requests of customers
+
+    def _target_group(self) -> None:
+        self.target_group = self._new_target_group("Targets")
+        rule = elbv2.ApplicationListenerRule(
+            self,
+            "Rule",
+            listener=self._shared.listener,
+            priority=self._spec.priority,
+            conditions=[elbv2.ListenerCondition.path_patterns(self._spec.paths)],
+            target_groups=[self.target_group],
+        )
+        other = None
+        if self._environment.blue_green:
+            other = ecs.AlternateTarget(
+                "Other",
+                alternate_target_group=self._new_target_group("OtherTargets"),
+                production_listener=ecs.ListenerRuleConfiguration.application_listener_rule(rule),
+            )
+        target = self.service.load_balancer_target(
+            container_name=self._spec.name, container_port=SERVICE_PORT, alternate_target=other
+        )
+        target.attach_to_application_target_group(self.target_group)
+        if self._environment.blue_green:
+            policy = "AmazonECSInfrastructureRolePolicyForLoadBalancers"
+            acknowledge(
+                self.service, {managed_policy(policy): "AWS' own, by which ECS turns the traffic over"}
+            )
+        # ECS refuses a target group that no load balancer has.
+        self.service.node.add_dependency(rule)
+
+    def _new_target_group(self, id: str) -> elbv2.ApplicationTargetGroup:
+        return elbv2.ApplicationTargetGroup(
+            self,
+            id,
+            vpc=self._shared.vpc,
+            port=SERVICE_PORT,
+            protocol=elbv2.ApplicationProtocol.HTTP,
+            target_type=elbv2.TargetType.IP,
+            deregistration_delay=_DEREGISTRATION,
+            health_check=elbv2.HealthCheck(
+                path="/health",
+                interval=Duration.seconds(30),
+                timeout=Duration.seconds(self._spec.health_timeout_s),
+                healthy_threshold_count=2,
+                unhealthy_threshold_count=3,
+            ),
+        )
+
+    # --- alarms
+
+    def _alarms(self) -> None:
+        name = self._spec.name
+        alarm(
+            self,
+            "LatencyHigh",
+            self._balancer_metric("TargetResponseTime", "p99"),
+            ABOVE,
+            1,
+            periods=3,
+            description=f"{name} needs more than 1 s for one in a hundred requests",
+            topic=self._alerts,
+        )
+        alarm(
+            self,
+            "TasksMissing",
+            cloudwatch.MathExpression(
+                expression="running - desired",
+                using_metrics={
+                    "running": self._insight("RunningTaskCount"),
+                    "desired": self._insight("DesiredTaskCount"),
+                },
+                period=MINUTE,
+            ),
+            BELOW,
+            0,
+            periods=10,
+            description=f"{name} has had too few tasks for ten minutes: they do not start, or die",
+            topic=self._alerts,
+        )
+        BurnRateAlarms(
+            self,
+            "Objective",
+            service=name,
+            objective=OBJECTIVE,
+            failed=self._balancer_metric("HTTPCode_Target_5XX_Count", "Sum"),
+            requests=self._balancer_metric("RequestCount", "Sum"),
+            alerts=self._alerts,
+        )
+
+    def _balancer_metric(self, name: str, statistic: str) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace="AWS/ApplicationELB",
+            metric_name=name,
+            dimensions_map={
+                "LoadBalancer": self._shared.load_balancer.load_balancer_full_name,
+                "TargetGroup": self.target_group.target_group_full_name,
+            },
+            statistic=statistic,
+        )
+
+    def _insight(self, name: str) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace="ECS/ContainerInsights",
+            metric_name=name,
+            dimensions_map={"ClusterName": self._environment.prefix, "ServiceName": self._spec.name},
+            statistic="Average",
+            period=MINUTE,
+        )
+
+
+def service_url(name: str) -> str:
+    """Where other services find the service `name`."""
+    return f"http://{name}.{NAMESPACE}:{SERVICE_PORT}"
+
+
+def allow(role: iam.Role, actions: list[str], resources: list[str]) -> None:
+    """Let `role` do `actions` on `resources`."""
+    role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources))
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("-", "_")

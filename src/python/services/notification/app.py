@@ -33,12 +33,12 @@ def build(settings: Settings) -> FastAPI:
     """The notification service as an ASGI application; it connects to what it needs when it is started."""
 
     async def compose(stack: AsyncExitStack) -> Running:
-        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+        database = Database(settings.login(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
         session = await stack.enter_async_context(http_client.session())
         sqs = await stack.enter_async_context(aws.client("sqs", read_timeout_s=settings.queue_wait_s + 5))
 
-        listener = Listener(database.url)
+        listener = Listener(database.login)
         templates = Templates()
         mailer = SmtpMailer(settings.smtp_url.get_secret_value(), settings.mail_from)
         consumer = Consumer(

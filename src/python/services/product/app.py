@@ -43,7 +43,7 @@ def build(settings: Settings) -> FastAPI:
     async def compose(stack: AsyncExitStack) -> Running:
         database = Database(settings.login(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
-        redis = cache.connect(settings.redis_url.get_secret_value())
+        redis = cache.connect(settings.redis_url.get_secret_value(), settings.redis_password)
         stack.push_async_callback(redis.aclose)
         images = ImageStore(settings.images_bucket)
         stack.push_async_callback(images.close)

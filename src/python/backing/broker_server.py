@@ -31,7 +31,7 @@ from typing import Any
 
 # ministack reads its settings from the environment while it is imported.
 os.environ.setdefault("LOG_LEVEL", "WARNING")
-os.environ["SERVICES"] = "s3,sns,sqs,sts"
+os.environ["SERVICES"] = "s3,secretsmanager,ses,sns,sqs,sts"
 if len(sys.argv) > 2:
     os.environ |= {
         "PERSIST_STATE": "1",

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import sqlalchemy as sa
@@ -12,10 +17,11 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from backing.broker import Broker, aws_environment
 from backing.fixtures import Databases
 from backing.postgres import Postgres
+from chassis import aws, migrations, telemetry
 from chassis import database as database_module
-from chassis import migrations, telemetry
 from chassis.database import Database
 from chassis.idempotency import idempotency_table
 from chassis.inbox import inbox_table
@@ -79,6 +85,12 @@ def one_by_one(handler: Handler) -> BatchHandler:
     return handle
 
 
+def without_account(url: str) -> str:
+    """The database's URL, without who enters it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{parts.hostname}:{parts.port}"))
+
+
 class BrokenOff(Exception):
     """Something went wrong in the midst of a transaction."""
 
@@ -126,3 +138,31 @@ async def own_database(own_postgres: Postgres) -> AsyncIterator[Database]:
     opened = Database(url, pool_size=10)
     yield opened
     await opened.close()
+
+
+@dataclass
+class StoredAccount:
+    """A secret in an AWS account that is the test's alone, and the environment that leads there."""
+
+    arn: str
+    environment: Mapping[str, str]
+    client: Any
+
+    async def store(self, url: str) -> None:
+        """Have the secret hold what `url` says of who enters."""
+        parts = urlsplit(url)
+        held = {"username": parts.username, "password": parts.password, "engine": "postgres"}
+        await self.client.put_secret_value(SecretId=self.arn, SecretString=json.dumps(held))
+
+
+@pytest.fixture
+async def stored_account(
+    broker_server: Broker, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[StoredAccount]:
+    """A secret as RDS makes it, which holds nothing yet."""
+    environment = aws_environment(broker_server.endpoint, f"{random.randrange(10**11, 10**12)}")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    async with aws.client("secretsmanager") as client:
+        made = await client.create_secret(Name="rds!db-1", SecretString="{}")
+        yield StoredAccount(made["ARN"], environment, client)

@@ -14,6 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from chassis.login import Login
+
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 10
 POOL_TIMEOUT_S = 5
@@ -47,10 +49,10 @@ class DatabaseUnavailable(ConnectionError):
 class Database:
     """Connections to one database: `transaction()` to write, `reading()` to read."""
 
-    def __init__(self, url: str, *, pool_size: int = 12) -> None:
-        self.url = url
+    def __init__(self, database: Login | str, *, pool_size: int = 12) -> None:
+        self.login = Login.to(database)
         self._engine: AsyncEngine = engine(
-            url,
+            self.login,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
@@ -59,6 +61,11 @@ class Database:
         )
         # One statement needs no BEGIN and no COMMIT of its own: two round trips saved.
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @property
+    def url(self) -> str:
+        """Where it is; without its password where a secret has that."""
+        return self.login.url
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -83,21 +90,22 @@ class Database:
 
 
 def engine(
-    url: str, *, statement_timeout_s: float | None = STATEMENT_TIMEOUT_S, **options: Any
+    database: Login | str, *, statement_timeout_s: float | None = STATEMENT_TIMEOUT_S, **options: Any
 ) -> AsyncEngine:
-    """An engine for `url`, which may say whatever libpq understands, `sslmode` and `sslrootcert` included.
+    """An engine; the URL may say whatever libpq understands, `sslmode` and `sslrootcert` included.
 
     Without a `statement_timeout_s` a statement may take for ever, as a migration's may.
     """
     settings = {"timezone": "UTC"}
     if statement_timeout_s is not None:
         settings["statement_timeout"] = f"{statement_timeout_s:g}s"
+    login = Login.to(database)
     silence_s = None if statement_timeout_s is None else _SILENCE_TIMEOUT_S
 
     async def connect() -> asyncpg.Connection[asyncpg.Record]:
         try:
-            return await asyncpg.connect(
-                url, timeout=CONNECT_TIMEOUT_S, command_timeout=silence_s, server_settings=settings
+            return await login.connect(
+                timeout=CONNECT_TIMEOUT_S, command_timeout=silence_s, server_settings=settings
             )
         except Exception as error:
             if is_unavailable(error):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-import asyncpg
-
 from chassis import logs
+from chassis.login import Login
 
 log = logs.get(__name__)
 
@@ -18,8 +17,8 @@ _KEEPALIVE_S = 30.0
 class Listener:
     """One connection that listens on channels and wakes whoever waits for them."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, database: Login | str) -> None:
+        self._login = Login.to(database)
         self._events: dict[str, set[asyncio.Event]] = {}
 
     def subscribe(self, channel: str) -> asyncio.Event:
@@ -38,7 +37,7 @@ class Listener:
                 await _wait(stop, _RECONNECT_S)
 
     async def _listen(self, stop: asyncio.Event) -> None:
-        connection = await asyncpg.connect(self._url, timeout=5)
+        connection = await self._login.connect(timeout=5)
         ended = asyncio.Event()
         connection.add_termination_listener(lambda _: ended.set())
         watch = asyncio.create_task(_forward(stop, ended))

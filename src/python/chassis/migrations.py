@@ -13,19 +13,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from chassis.database import engine
+from chassis.login import Login
 
 # Any number, the same in every service: two migrations of one database must not run at once.
 _LOCK = 5_207_331_704
 
 
-def upgrade(folder: Path, url: str, revision: str = "head") -> None:
-    """Bring the database at `url` to `revision` of the migrations in `folder`; waits while another does."""
-    asyncio.run(upgrade_async(folder, url, revision))
+def upgrade(folder: Path, database: Login | str, revision: str = "head") -> None:
+    """Bring `database` to `revision` of the migrations in `folder`; waits while another does."""
+    asyncio.run(upgrade_async(folder, database, revision))
 
 
-async def upgrade_async(folder: Path, url: str, revision: str = "head") -> None:
+async def upgrade_async(folder: Path, database: Login | str, revision: str = "head") -> None:
     """As `upgrade`, for callers that are in an event loop already."""
-    async with _engine(url).begin() as connection:
+    async with _engine(database).begin() as connection:
         await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         await connection.run_sync(_run, folder, revision)
 
@@ -40,11 +41,11 @@ def run_env(target: sa.MetaData) -> None:
         context.run_migrations()
 
 
-async def differences(url: str, target: sa.MetaData) -> list[object]:
-    """What the migrated database at `url` lacks or has too much, compared with the tables in `target`."""
+async def differences(database: Login | str, target: sa.MetaData) -> list[object]:
+    """What the migrated `database` lacks or has too much, compared with the tables in `target`."""
     from alembic.autogenerate import compare_metadata
 
-    async with _engine(url).connect() as connection:
+    async with _engine(database).connect() as connection:
         return await connection.run_sync(
             lambda sync: list(compare_metadata(MigrationContext.configure(sync), target))
         )
@@ -89,9 +90,9 @@ def _metadata() -> sa.MetaData:
     return metadata()
 
 
-def _engine(url: str) -> AsyncEngine:
+def _engine(database: Login | str) -> AsyncEngine:
     # Waiting for another migration, or rewriting a large table, takes what it takes.
-    return engine(url, statement_timeout_s=None, poolclass=NullPool)
+    return engine(database, statement_timeout_s=None, poolclass=NullPool)
 
 
 def _run(connection: sa.Connection, folder: Path, revision: str) -> None:

@@ -30,6 +30,7 @@ from contracts.topology import EVENTS, Topic, topic_of
 
 TABLE = "outbox"
 _BATCH = 10  # as many as SNS PublishBatch takes
+_published = telemetry.meter.create_counter("events.published", description="events that SNS took, by type")
 
 
 def outbox_table(metadata: sa.MetaData) -> sa.Table:
@@ -100,7 +101,11 @@ class Publisher:
             if aws.is_unavailable(error):
                 raise Outage(f"SNS does not answer: {error}") from error
             return {job.id: error for job in batch}
-        return {uuid.UUID(failed["Id"]): _refusal(failed) for failed in answer.get("Failed", [])}
+        failures = {uuid.UUID(failed["Id"]): _refusal(failed) for failed in answer.get("Failed", [])}
+        for job in batch:
+            if job.id not in failures:
+                _published.add(1, {"event_type": routing_type(EVENTS[job.kind])})
+        return failures
 
 
 def relay(

@@ -3,12 +3,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from botocore.exceptions import ClientError, EndpointConnectionError
+from opentelemetry.metrics import set_meter_provider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
 from chassis import jobs, outbox, telemetry
 from chassis.conftest import OUTBOX, BrokenOff, break_off, count
@@ -149,6 +153,47 @@ async def test_what_sns_refuses_stays_and_the_rest_is_gone(database: Database) -
     assert ["Rejected: InvalidParameter: too long"] == [
         row.last_error for row in await jobs.dead(database, OUTBOX)
     ]
+
+
+@pytest.fixture(scope="session")
+def metrics() -> InMemoryMetricReader:
+    """What is counted, from the first test on that asks for it."""
+    reader = InMemoryMetricReader()
+    set_meter_provider(MeterProvider(metric_readers=[reader]))
+    return reader
+
+
+def published(metrics: InMemoryMetricReader) -> Counter[str]:
+    """How many events of each type were counted so far."""
+    data = metrics.get_metrics_data()
+    return Counter(
+        {
+            str((point.attributes or {})["event_type"]): int(point.value)
+            for of_resource in (data.resource_metrics if data else ())
+            for scope in of_resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == "events.published"
+            for point in metric.data.data_points
+            if isinstance(point, NumberDataPoint)
+        }
+    )
+
+
+async def test_what_sns_took_is_counted_by_its_type(
+    database: Database, metrics: InMemoryMetricReader
+) -> None:
+    """What it refuses is not, and what goes out twice is twice: as it is after another topic's outage."""
+    before = published(metrics)
+    refused, *_ = await add(database, RESERVED, RESERVED, RESERVED, CANCELLED)
+    sns = FakeSns()
+    sns.refused = {refused: {"Id": refused, "Code": "InternalError", "SenderFault": False}}
+    sns.broken = {"arn:order": TimeoutError()}
+    with pytest.raises(Outage):
+        await relay(database, sns).run_once()
+    assert Counter(STOCK_RESERVED=2) == published(metrics) - before
+    sns.refused, sns.broken = {}, {}
+    await relay(database, sns).run_once()
+    assert Counter(STOCK_RESERVED=5, ORDER_CANCELLED=1) == published(metrics) - before
 
 
 async def test_a_topic_that_is_wrong_does_not_hold_up_the_others(database: Database) -> None:

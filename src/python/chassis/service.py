@@ -210,7 +210,7 @@ class Program:
         # Imported here because it costs 8 MiB that a process that serves need not pay.
         from chassis import migrations
 
-        migrations.upgrade(self.migrations, settings.database_url.get_secret_value())
+        migrations.upgrade(self.migrations, settings.login())
         return 0
 
     def _dead_jobs(self, settings: CommonSettings) -> int:
@@ -220,7 +220,7 @@ class Program:
         return asyncio.run(self._each_job_table(settings, redrive=True))
 
     async def _each_job_table(self, settings: CommonSettings, *, redrive: bool) -> int:
-        database = Database(settings.database_url.get_secret_value(), pool_size=2)
+        database = Database(settings.login(), pool_size=2)
         try:
             for table in self.job_tables:
                 if redrive:

@@ -21,7 +21,7 @@ from fastapi import APIRouter, FastAPI
 from backing.ports import LOOPBACK, answers, free_port
 from backing.process import Process, python_module
 from chassis import jobs
-from chassis.conftest import JOBS, OUTBOX, one_by_one
+from chassis.conftest import JOBS, OUTBOX, StoredAccount, one_by_one, without_account
 from chassis.database import Database
 from chassis.jobs import Job, JobRunner, Rejected
 from chassis.service import Component, Program, Running, create_app, version_of
@@ -203,6 +203,34 @@ async def test_dead_jobs_are_listed_and_redriven(database: Database) -> None:
     redriven = await asyncio.to_thread(run, "redrive-jobs", env=env)
     assert (0, "outbox: 0 redriven\njob: 1 redriven\n") == (redriven.returncode, redriven.stdout)
     assert [] == await jobs.dead(database, JOBS)
+
+
+def by_secret(stored_account: StoredAccount, url: str) -> dict[str, str]:
+    """An environment in which the program enters by the secret."""
+    return environment(
+        DATABASE_URL=without_account(url),
+        DATABASE_SECRET_ARN=stored_account.arn,
+        **stored_account.environment,
+    )
+
+
+@pytest.mark.parametrize("command", ["migrate", "dead-jobs"])
+async def test_a_command_says_that_a_secret_cannot_be_used(
+    stored_account: StoredAccount, command: str
+) -> None:
+    """In a line, and with the status of what may be mended by then."""
+    env = by_secret(stored_account, f"postgresql://{LOOPBACK}:{free_port()}/shop")
+    done = await asyncio.to_thread(run, command, env=env)
+    assert (75, 1) == (done.returncode, len(done.stderr.splitlines()))
+    assert f"the secret {stored_account.arn} is no JSON" in done.stderr
+
+
+async def test_a_command_enters_by_the_secret(stored_account: StoredAccount, database: Database) -> None:
+    """As the service does."""
+    await stored_account.store(database.url)
+    env = by_secret(stored_account, database.url)
+    done = await asyncio.to_thread(run, "redrive-jobs", env=env)
+    assert (0, "outbox: 0 redriven\njob: 0 redriven\n") == (done.returncode, done.stdout)
 
 
 def test_a_service_that_is_interrupted_finishes_first(served: Process) -> None:

@@ -10,6 +10,8 @@ import pydantic_settings
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chassis.login import Login
+
 EX_CONFIG = 78  # sysexits.h: the environment is wrong, starting again will not help
 
 
@@ -28,6 +30,9 @@ def _postgresql(url: SecretStr) -> SecretStr:
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 TopicArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+$")]
+SecretArn = Annotated[
+    str, Field(pattern=r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+$")
+]
 QueueUrl = Annotated[str, Field(pattern=r"^https?://")]
 
 
@@ -57,10 +62,18 @@ class CommonSettings(_Environment):
         DatabaseUrl,
         Field(description="the service's own database, postgresql://user:password@host:port/name"),
     ]
+    database_secret_arn: Annotated[
+        SecretArn | None,
+        Field(description="secret with username and password of the database, where its URL has none"),
+    ] = None
     database_pool_size: Annotated[int, Field(ge=2, le=100)] = 12
     otel_exporter_otlp_endpoint: Annotated[
         HttpUrl | None, Field(description="OpenTelemetry collector; without it nothing is exported")
     ] = None
+
+    def login(self) -> Login:
+        """The way into the database. Those who share one share what was read of the secret."""
+        return Login(self.database_url.get_secret_value(), self.database_secret_arn)
 
 
 class ServiceSettings(CommonSettings):

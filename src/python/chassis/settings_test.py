@@ -80,6 +80,8 @@ def test_a_variable_that_is_set_to_nothing_is_not_set(monkeypatch: pytest.Monkey
         ("DATABASE_URL", "postgresql://shop:hunter2@host:port/shop"),
         ("DATABASE_URL", "postgresql://shop:hunter2@host"),
         ("DATABASE_URL", "hunter2"),
+        ("DATABASE_SECRET_ARN", "hunter2"),
+        ("DATABASE_SECRET_ARN", "arn:aws:sns:eu-central-1:123456789012:hunter2"),
         ("JWKS_URL", "hunter2"),
         ("JWKS_URL", "file:///etc/passwd"),
         ("EVENTS_TOPIC_ARN", "hunter2"),
@@ -109,6 +111,16 @@ def test_a_database_url_says_how_it_should_look(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("DATABASE_URL", "hunter2")
     assert "it must look like postgresql://user:password@host:5432/name." in refusal()
     assert "Value error" not in refusal()
+
+
+def test_the_password_of_the_database_may_be_in_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As RDS names it; the URL then says where the database is, and may say whose."""
+    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!db-0f1e2d3c-AbC123"
+    monkeypatch.setenv("DATABASE_SECRET_ARN", arn)
+    for url in ("postgresql://db.example/shop?sslmode=require", "postgresql://shop@db.example:5432/shop"):
+        monkeypatch.setenv("DATABASE_URL", url)
+        settings = load(Settings)
+        assert (arn, url) == (settings.database_secret_arn, settings.login().url)
 
 
 def test_settings_never_show_their_secrets() -> None:

@@ -19,8 +19,9 @@ from chassis.service import Program, Running, create_app, version_of
 from contracts.topology import NOTIFICATION_QUEUE
 from services.notification import api, mails, store
 from services.notification.consumers import Consumers
-from services.notification.mailer import SmtpMailer
+from services.notification.mailer import Mailer, SmtpMailer
 from services.notification.mails import Mails
+from services.notification.ses import SesMailer
 from services.notification.settings import Settings
 from services.notification.templates import Templates
 
@@ -33,14 +34,14 @@ def build(settings: Settings) -> FastAPI:
     """The notification service as an ASGI application; it connects to what it needs when it is started."""
 
     async def compose(stack: AsyncExitStack) -> Running:
-        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+        database = Database(settings.login(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
         session = await stack.enter_async_context(http_client.session())
         sqs = await stack.enter_async_context(aws.client("sqs", read_timeout_s=settings.queue_wait_s + 5))
 
-        listener = Listener(database.url)
+        listener = Listener(database.login)
         templates = Templates()
-        mailer = SmtpMailer(settings.smtp_url.get_secret_value(), settings.mail_from)
+        mailer = await _mailer(settings, stack)
         consumer = Consumer(
             NOTIFICATION_QUEUE,
             settings.notification_queue_url,
@@ -75,6 +76,12 @@ def build(settings: Settings) -> FastAPI:
         compose,
         description="Tells customers what becomes of their orders, payments and account, and mails it.",
     )
+
+
+async def _mailer(settings: Settings, stack: AsyncExitStack) -> Mailer:
+    if settings.smtp_url is None:
+        return SesMailer(await stack.enter_async_context(aws.client("sesv2")), settings.mail_from)
+    return SmtpMailer(settings.smtp_url.get_secret_value(), settings.mail_from)
 
 
 PROGRAM = Program(NAME, VERSION, Settings, build, MIGRATIONS, job_tables=[store.MAILS])

@@ -10,6 +10,7 @@ from aiobotocore.session import get_session
 
 from backing.fixtures import Account
 from backing.mailbox import Mail, Mailbox
+from chassis import aws
 from chassis.clock import new_id
 from chassis.database import Database
 from chassis.testing import TokenIssuer, eventually, run_program, running
@@ -19,7 +20,7 @@ from contracts.events.user import UserUpdated
 from contracts.money import Money
 from services.notification import app as notification_app
 from services.notification import store
-from services.notification.conftest import registered, settings
+from services.notification.conftest import registered, settings, taken_by_ses
 
 PROGRAM = "services.notification.app"
 
@@ -147,6 +148,23 @@ async def test_mails_outlast_the_mail_server(
         mailbox.start()
         mailbox.wait_ready()
     assert ["Welcome to Mercato"] == [mail["subject"] for mail in await arrived(mailbox, 1)]
+
+
+async def test_without_a_mail_server_mails_go_out_by_ses(
+    migrated_url: str, broker: Account, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the same credentials as everything else of AWS."""
+    for name, value in broker.environment.items():
+        monkeypatch.setenv(name, value)
+    async with aws.client("sesv2") as ses:
+        await ses.create_email_identity(EmailIdentity="mercato.example")
+    given = connected(migrated_url, broker, mailbox) | {"smtp_url": None}
+    customer = new_id()
+    async with running(notification_app.build(settings(**given))):
+        await broker.publish(registered(customer), WelcomeNotice(customer_id=customer))
+        (taken,) = await eventually(lambda: taken_by_ses(broker), within_s=20)
+    assert ("Welcome to Mercato", ["ada@example.com"]) == (taken["Subject"], taken["To"])
+    assert [] == mailbox.messages()
 
 
 def test_the_program_migrates_and_says_what_is_missing(

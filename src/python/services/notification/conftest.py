@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 
+from backing.fixtures import Account
 from chassis import inbox, migrations
 from chassis.clock import new_id, utc_now
 from chassis.database import Database
@@ -160,6 +161,14 @@ def letter(told: Notification, **wanted: bool) -> Letter:
     """What is mailed of it to Ada."""
     ada = Recipient(told.customer_id, "ada@example.com", "Ada", revision=1)
     return Letter(told, ada, Preferences(**wanted))
+
+
+async def taken_by_ses(broker: Account) -> list[dict[str, Any]]:
+    """The mails that SES took in the test's account, oldest first."""
+    async with httpx.AsyncClient(base_url=broker.endpoint) as client:
+        answer = await client.get("/_ministack/ses/messages", params={"account": broker.id})
+    taken: list[dict[str, Any]] = answer.json()["messages"].get(broker.id, [])
+    return taken
 
 
 def settings(database_url: str, **changes: Any) -> Settings:

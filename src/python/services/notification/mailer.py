@@ -1,15 +1,17 @@
-"""The mail server: a port, and SMTP behind it (RFC 5321)."""
+"""The mail server: a port, the messages that go through it, and SMTP behind it (RFC 5321)."""
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 import ssl
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from aiosmtplib import (
@@ -24,6 +26,8 @@ from chassis.jobs import Failures, Later, Outage, Rejected
 from services.notification.domain import one_line
 
 TIMEOUT_S = 10
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,42 @@ class Mailer(Protocol):
         ...
 
 
+def message(mail: Mail, sender: str) -> EmailMessage:
+    """`mail` as it goes out (RFC 5322), whatever takes it."""
+    made = EmailMessage()
+    made["From"] = sender
+    made["To"] = Address(_header(mail.name), addr_spec=mail.address)
+    made["Subject"] = _header(mail.subject)
+    made["Date"] = mail.date
+    made["Message-ID"] = f"<{mail.id}@{_address(sender).domain}>"
+    made["Auto-Submitted"] = "auto-generated"  # RFC 3834: no reply by a machine, please
+    made.set_content(mail.text)
+    made.add_alternative(mail.html, subtype="html")
+    return made
+
+
+def written(
+    mails: Sequence[Mail], write: Callable[[Mail], T]
+) -> tuple[list[tuple[Mail, T]], dict[uuid.UUID, Exception]]:
+    """What `write` makes of each mail, and of which it can make nothing, and why."""
+    made: list[tuple[Mail, T]] = []
+    failures: dict[uuid.UUID, Exception] = {}
+    for mail in mails:
+        try:
+            made.append((mail, write(mail)))
+        except Exception as error:  # as the email package meets an address that is none
+            failures[mail.id] = Rejected(f"no mail can be made: {reason(error, mail)}")
+    return made, failures
+
+
+def reason(error: Exception, mail: Mail) -> str:
+    """What went wrong, without the address, however it is written: it is kept and logged."""
+    text = _text(error)
+    if mail.address:
+        text = re.sub(re.escape(mail.address), "<recipient>", text, flags=re.IGNORECASE)
+    return one_line(text)
+
+
 class SmtpMailer:
     """A mail server at smtp://[user:password@]host[:port], or smtps:// for TLS from the start.
 
@@ -72,17 +112,11 @@ class SmtpMailer:
         self._domain = _address(sender).domain
 
     async def send(self, mails: Sequence[Mail]) -> Failures:
-        failures: dict[uuid.UUID, Exception] = {}
-        messages: list[tuple[Mail, EmailMessage]] = []
-        for mail in mails:
-            try:
-                messages.append((mail, self._message(mail)))
-            except Exception as error:  # as the email package meets an address that is none
-                failures[mail.id] = Rejected(f"no mail can be made: {_reason(error, mail)}")
+        messages, failures = written(mails, partial(message, sender=self._sender))
         if messages:
             async with await self._connect() as server:
-                for mail, message in messages:
-                    refusal = await _deliver(server, mail, message)
+                for mail, made in messages:
+                    refusal = await _deliver(server, mail, made)
                     if refusal is not None:
                         failures[mail.id] = refusal
         return failures
@@ -103,53 +137,35 @@ class SmtpMailer:
         try:
             await server.connect()
         except (SMTPException, OSError) as error:
-            raise Outage(f"the mail server cannot be used: {_line(error)}") from error
+            raise Outage(f"the mail server cannot be used: {one_line(_text(error))}") from error
         return server
 
-    def _message(self, mail: Mail) -> EmailMessage:
-        message = EmailMessage()
-        message["From"] = self._sender
-        message["To"] = Address(_header(mail.name), addr_spec=mail.address)
-        message["Subject"] = _header(mail.subject)
-        message["Date"] = mail.date
-        message["Message-ID"] = f"<{mail.id}@{self._domain}>"
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no reply by a machine, please
-        message.set_content(mail.text)
-        message.add_alternative(mail.html, subtype="html")
-        return message
 
-
-async def _deliver(server: SMTP, mail: Mail, message: EmailMessage) -> Exception | None:
+async def _deliver(server: SMTP, mail: Mail, made: EmailMessage) -> Exception | None:
     """Hand a mail over; returns why it was not taken, None if it was."""
     try:
-        await server.send_message(message, recipients=[mail.address])
+        await server.send_message(made, recipients=[mail.address])
     except SMTPRecipientsRefused as error:
         return _refusal(error.recipients[0], mail)
     except SMTPResponseException as error:
         return _refusal(error, mail)
     except (SMTPNotSupported, ValueError) as error:
-        return Rejected(_reason(error, mail))
+        return Rejected(reason(error, mail))
     except (SMTPException, OSError) as error:
         # An answer that comes yet would be taken for the answer to the next mail: those are for later too.
         server.close()
-        return Later(_reason(error, mail))
+        return Later(reason(error, mail))
     return None
 
 
 def _refusal(error: SMTPResponseException, mail: Mail) -> Exception:
-    why = f"{error.code} {_reason(error, mail)}"
+    why = f"{error.code} {reason(error, mail)}"
     return Rejected(why) if error.code >= 500 else Later(why)  # RFC 5321, 4.2.1
 
 
-def _reason(error: Exception, mail: Mail) -> str:
-    """What went wrong, without the address: it is written down and logged."""
-    return _line(error).replace(mail.address, "<recipient>") if mail.address else _line(error)
-
-
-def _line(error: Exception) -> str:
-    # A server may say anything, in any bytes.
-    text = str(getattr(error, "message", error)) or type(error).__name__
-    return one_line(text)
+def _text(error: Exception) -> str:
+    # A server may say anything, in any bytes: one_line makes it fit to be kept.
+    return str(getattr(error, "message", error)) or type(error).__name__
 
 
 def _header(text: str) -> str:

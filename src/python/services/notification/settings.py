@@ -26,6 +26,9 @@ def _smtp(url: SecretStr) -> SecretStr:
     return url
 
 
+SmtpUrl = Annotated[SecretStr, AfterValidator(_smtp)]
+
+
 def _sender(text: str) -> str:
     message = EmailMessage()
     try:
@@ -47,10 +50,12 @@ class Settings(ServiceSettings, ConsumerSettings):
     database_pool_size: Annotated[int, Field(ge=8, le=100)] = 12
     notification_queue_url: Annotated[QueueUrl, Field(description="SQS queue notification-queue")]
     smtp_url: Annotated[
-        SecretStr,
-        AfterValidator(_smtp),
-        Field(description="mail server, smtp://user:password@host:port; with a password only over TLS"),
-    ]
+        SmtpUrl | None,
+        Field(
+            description="mail server, smtp://user:password@host:port; with a password only over TLS. "
+            "Without it mails go out by SES, by the role of the process"
+        ),
+    ] = None
     mail_from: Annotated[
         str, AfterValidator(_sender), Field(description="sender of every mail, Name <name@host.example>")
     ] = "Mercato <no-reply@mercato.example>"

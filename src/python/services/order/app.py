@@ -34,13 +34,13 @@ def build(settings: Settings) -> FastAPI:
     """The order service as an ASGI application; it connects to what it needs when it is started."""
 
     async def compose(stack: AsyncExitStack) -> Running:
-        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+        database = Database(settings.login(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
         session = await stack.enter_async_context(http_client.session())
         sns = await stack.enter_async_context(aws.client("sns"))
         sqs = await stack.enter_async_context(aws.client("sqs", read_timeout_s=settings.queue_wait_s + 5))
 
-        listener = Listener(database.url)
+        listener = Listener(database.login)
         events = Outbox(NAME, store.OUTBOX)
         topics = {
             ORDER_EVENTS: settings.order_events_topic_arn,

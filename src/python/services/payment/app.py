@@ -33,7 +33,7 @@ def build(settings: Settings) -> FastAPI:
     """The payment service as an ASGI application; it connects to what it needs when it is started."""
 
     async def compose(stack: AsyncExitStack) -> Running:
-        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+        database = Database(settings.login(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
         session = await stack.enter_async_context(http_client.session())
         sns = await stack.enter_async_context(aws.client("sns"))
@@ -44,7 +44,7 @@ def build(settings: Settings) -> FastAPI:
         )
         stack.push_async_callback(provider.close)
 
-        listener = Listener(database.url)
+        listener = Listener(database.login)
         events = Outbox(NAME, store.OUTBOX)
         topics = {PAYMENT_EVENTS: settings.payment_events_topic_arn}
         parts = api.Parts(

@@ -41,9 +41,9 @@ def build(settings: Settings) -> FastAPI:
     """The product service as an ASGI application; it connects to what it needs when it is started."""
 
     async def compose(stack: AsyncExitStack) -> Running:
-        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+        database = Database(settings.login(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
-        redis = cache.connect(settings.redis_url.get_secret_value())
+        redis = cache.connect(settings.redis_url.get_secret_value(), settings.redis_password)
         stack.push_async_callback(redis.aclose)
         images = ImageStore(settings.images_bucket)
         stack.push_async_callback(images.close)
@@ -51,7 +51,7 @@ def build(settings: Settings) -> FastAPI:
         sns = await stack.enter_async_context(aws.client("sns"))
         sqs = await stack.enter_async_context(aws.client("sqs", read_timeout_s=settings.queue_wait_s + 5))
 
-        listener = Listener(database.url)
+        listener = Listener(database.login)
         events = Outbox(NAME, store.OUTBOX)
         topics = {INVENTORY_EVENTS: settings.inventory_events_topic_arn}
         consumer = Consumer(

@@ -14,6 +14,7 @@ from typing import TypeVar
 import orjson
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
+from pydantic import SecretStr
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -37,10 +38,14 @@ _OPEN_FOR_S = 5.0
 _REMEMBERED_QUOTES = 10_000
 
 
-def connect(url: str) -> Redis:
-    """A client of the cache at `url`; it connects when it is used. Close it at the end."""
+def connect(url: str, password: SecretStr | None = None) -> Redis:
+    """A client of the cache at `url`; it connects when it is used. Close it at the end.
+
+    The `password` is for a URL that carries none.
+    """
     return Redis.from_url(
         url,
+        password=password.get_secret_value() if password else None,
         socket_timeout=_TIMEOUT_S,
         socket_connect_timeout=_TIMEOUT_S,
         # Once more and at once, for a connection that a restarted server no longer knows.

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError
 
 from backing.cache import Cache as CacheServer
 from chassis.database import Database
@@ -31,6 +34,21 @@ async def redis(cache_url: str) -> AsyncIterator[Redis]:
     """A client of an empty cache."""
     client = connect(cache_url)
     yield client
+    await client.aclose()
+
+
+async def test_the_password_may_come_apart_from_the_url(cache_url: str) -> None:
+    """As it does where each is kept in a place of its own; one in the URL comes first."""
+    parts = urlsplit(cache_url)
+    password = SecretStr(str(parts.password))
+    bare = urlunsplit(parts._replace(netloc=f"{parts.hostname}:{parts.port}"))
+    for url, given in ((bare, password), (cache_url, None), (cache_url, SecretStr("wrong"))):
+        client = connect(url, given)
+        await client.ping()
+        await client.aclose()
+    client = connect(bare, SecretStr("wrong"))
+    with pytest.raises(AuthenticationError):
+        await client.ping()
     await client.aclose()
 
 

@@ -27,3 +27,6 @@ class Settings(ServiceSettings, ConsumerSettings):
     inventory_update_queue_url: Annotated[QueueUrl, Field(description="SQS queue inventory-update-queue")]
     images_bucket: Annotated[BucketName, Field(description="S3 bucket of the products' images")]
     redis_url: Annotated[RedisUrl, Field(description="cache, redis://:password@host:port/0")]
+    redis_password: Annotated[
+        SecretStr | None, Field(description="AUTH token of the cache, where its URL carries none")
+    ] = None

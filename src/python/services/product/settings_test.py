@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from chassis.settings import SettingsError, load
+from services.product.conftest import settings
 from services.product.settings import Settings
 
 
@@ -34,3 +35,11 @@ def test_what_cannot_be_used_is_said_without_its_value(
     with pytest.raises(SettingsError, match=f"{name} cannot be used") as caught:
         load(Settings)
     assert value not in str(caught.value)
+
+
+def test_the_password_of_the_cache_is_shown_nowhere() -> None:
+    """It is a secret of its own, or part of the URL."""
+    made = settings("postgresql://localhost/x", redis_password="hunter2")
+    assert made.redis_password is not None
+    assert "hunter2" == made.redis_password.get_secret_value()
+    assert "hunter2" not in repr(made)

@@ -44,7 +44,7 @@ def create_admin(settings: Settings, argv: Sequence[str]) -> int:
 
 
 async def _create(settings: Settings, email: str, password: str) -> None:
-    database = Database(settings.database_url.get_secret_value(), pool_size=2)
+    database = Database(settings.login(), pool_size=2)
     passwords = Passwords(time_cost=settings.argon2_time_cost, memory_kib=settings.argon2_memory_kib)
     try:
         await make_admin(database, Outbox("user", store.OUTBOX), passwords, email, password)

@@ -31,14 +31,14 @@ def build(settings: Settings) -> FastAPI:
     """The user service as an ASGI application; it connects to what it needs when it is started."""
 
     async def compose(stack: AsyncExitStack) -> Running:
-        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+        database = Database(settings.login(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
         passwords = Passwords(time_cost=settings.argon2_time_cost, memory_kib=settings.argon2_memory_kib)
         stack.callback(passwords.close)
         sns = await stack.enter_async_context(aws.client("sns"))
 
         keys = SigningKeys(settings.signing_keys.get_secret_value())
-        listener = Listener(database.url)
+        listener = Listener(database.login)
         events = Outbox(NAME, store.OUTBOX)
         topics = {
             USER_EVENTS: settings.user_events_topic_arn,

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra import template
 from infra.environment import Environment
-
-SUFFIX = ".template.json"
 
 # cfn-lint's findings that are left, each with its reason.
 LINT_IGNORED = {
@@ -56,12 +55,7 @@ def synthesise(environment: Environment, output: Path) -> list[Path]:
     findings = _explain(output)
     if findings:
         raise PolicyViolated(findings)
-    return templates(output)
-
-
-def templates(folder: Path) -> list[Path]:
-    """The templates in `folder`, as CDK writes them."""
-    return sorted(folder.glob(f"*{SUFFIX}"))
+    return template.paths(output)
 
 
 def lint(paths: Sequence[Path]) -> list[Finding]:
@@ -78,11 +72,6 @@ def lint(paths: Sequence[Path]) -> list[Finding]:
         Finding(match.rule.id, f"{Path(match.filename).name} {_path(match.path)}", match.message)
         for match in lint_by_config(config)
     ]
-
-
-def read(folder: Path) -> dict[str, dict[str, object]]:
-    """The parsed templates in `folder`, by the names of their stacks."""
-    return {path.name.removesuffix(SUFFIX): json.loads(path.read_text("utf-8")) for path in templates(folder)}
 
 
 def _explain(output: Path) -> str:

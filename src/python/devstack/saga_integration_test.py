@@ -12,7 +12,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiobotocore.session import get_session
 
 from contracts.topology import EVENTS, SUBSCRIPTIONS
 from devstack import dead_letters
@@ -38,15 +37,8 @@ async def _invariants_hold(open_shop: OpenShop) -> AsyncIterator[None]:
 @asynccontextmanager
 async def broker(running: Running) -> AsyncIterator[tuple[Any, Any]]:
     """Clients of the shop's SNS and SQS."""
-    aws = running.aws
-    options = {
-        "endpoint_url": aws["AWS_ENDPOINT_URL"],
-        "region_name": aws["AWS_REGION"],
-        "aws_access_key_id": aws["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": aws["AWS_SECRET_ACCESS_KEY"],
-    }
-    session = get_session()
-    async with session.create_client("sns", **options) as sns, session.create_client("sqs", **options) as sqs:
+    client = dead_letters.aws_client
+    async with client(running, "sns") as sns, client(running, "sqs") as sqs:
         yield sns, sqs
 
 

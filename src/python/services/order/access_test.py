@@ -7,8 +7,8 @@ import uuid
 import pytest
 
 from chassis import access
-from chassis.access import Ground, Rule
-from services.order.conftest import Shop
+from chassis.access import Rule
+from services.order.conftest import Shop, ground
 
 RULES = {
     "health": Rule.ANYBODY,
@@ -51,10 +51,3 @@ async def test_what_is_somebody_elses_is_not_there(shop: Shop, operation: str) -
 async def test_the_owner_is_let_in(shop: Shop, operation: str) -> None:
     """The very request that is refused to others: it is the sender alone that it is refused for."""
     assert 400 > await (await ground(shop)).send(operation, shop.issuer.token(shop.customer))
-
-
-async def ground(shop: Shop) -> Ground:
-    """An order of the customer."""
-    order = (await shop.place()).json()
-    known = {"order_id": order["id"], "product_id": str(shop.product), "address_id": str(shop.home)}
-    return Ground(shop.client, shop.database, shop.app.openapi(), known)

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from backing.fixtures import Databases
 from chassis import migrations
+from chassis.access import Ground
 from chassis.database import Database
 from chassis.outbox import Outbox
 from chassis.testing import TokenIssuer, running
@@ -160,3 +161,10 @@ def order(*, expires_in_s: float = 120) -> Order:
         placed_at=now,
         expires_at=now + dt.timedelta(seconds=expires_in_s),
     )
+
+
+async def ground(shop: Shop) -> Ground:
+    """An order of the customer."""
+    order = (await shop.place()).json()
+    known = {"order_id": order["id"], "product_id": str(shop.product), "address_id": str(shop.home)}
+    return Ground(shop.client, shop.database, shop.app.openapi(), known)

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from backing.fixtures import Databases
 from chassis import jobs, migrations
+from chassis.access import Ground
 from chassis.clock import new_id, utc_now
 from chassis.database import Database
 from chassis.jobs import JobRunner
@@ -290,3 +291,16 @@ async def shop(
     async with running(app, issuer) as client:
         app.state.parts = replace(app.state.parts, provider=desk.provider)
         yield Shop(app, client, issuer, desk)
+
+
+async def ground(shop: Shop) -> Ground:
+    """A payment of the customer that can be refunded, and the card it was made with."""
+    order = await shop.desk.captured()
+    payment = await shop.desk.payment(order.order_id)
+    known = {
+        "payment_id": str(payment.id),
+        "order_id": str(order.order_id),
+        "method_id": str(shop.desk.method),
+        "amount": 1,
+    }
+    return Ground(shop.client, shop.desk.database, shop.app.openapi(), known)

@@ -722,7 +722,7 @@ _ROUTES_OF_ORDERS = (
         "placing an order answers 202",
         "status changed",
         "order",
-        (_ORDER, '@router.post("", status_code=201', '@router.post("", status_code=202'),
+        (_ORDER, "status_code=201", "status_code=202"),
         (_ORDER, "once.answer(tx, 201", "once.answer(tx, 202"),
     ),
     _mutation(

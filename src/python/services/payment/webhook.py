@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import logs
+from chassis.openapi import named
 from chassis.problems import BadRequest, Invalid
 from chassis.text import Whole
 from contracts.money import MAX_SAFE_INTEGER
@@ -88,7 +89,7 @@ class _Event(BaseModel):
 
 @router.post(
     "/webhook",
-    responses={400: {"description": "The signature is missing, wrong or old."}},
+    responses={400: {"description": "The signature is missing, wrong or old.", **named(SignatureWrong)}},
     operation_id="receive_provider_event",
 )
 async def receive(

@@ -1,6 +1,6 @@
 """Takes out of a service's libraries what it never reads: run once, while its image is built.
 
-Debugging symbols, sources in other languages, and the descriptions of the many services of AWS that are not used.
+Debugging symbols, sources in other languages, and what describes the many services of AWS that are not used.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# What no code of a service imports, below site-packages: tests, other databases, Stripe's types of arguments, and a
-# resolver of names that checks of e-mail addresses do not use here.
+# What no code of a service imports, below site-packages: tests, other databases, Stripe's types of arguments,
+# and a resolver of names that checks of e-mail addresses do not use here.
 UNUSED = (
     "dns",
     "sqlalchemy/dialects/mssql",
@@ -37,7 +37,7 @@ def main(root: Path) -> None:
     libraries = [str(path) for path in root.rglob("*.so*") if path.is_file()]
     if libraries:
         # Dates are those of the input, so that the same input is the same image.
-        subprocess.run(["strip", "--strip-unneeded", "--preserve-dates", *libraries], check=True)  # noqa: S603, S607
+        subprocess.run(["strip", "--strip-unneeded", "--preserve-dates", *libraries], check=True)
 
 
 def _unused_packages(root: Path) -> Iterator[Path]:

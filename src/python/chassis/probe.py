@@ -1,4 +1,4 @@
-"""Whether the service in this container is well: for a Docker HEALTHCHECK, where there is no shell and no curl.
+"""Whether the service in this container is well: for a HEALTHCHECK where there is no shell and no curl.
 
 Imports nothing of ours and little of Python: it is started anew each time.
 """

@@ -1,8 +1,8 @@
-"""What cfn-lint lacks for telling what a deployment would lose, each with its reason."""
+"""What holds data: the resources that no template brings back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import cache
 
 # Resources that hold what no template brings back, beside those that cfn-lint lists.
 STATEFUL = frozenset(
@@ -83,36 +83,16 @@ STATEFUL = frozenset(
     }
 )
 
-# Properties of which AWS says more than in its schemas: in what handles RDS, which decides by what changes
-# (aws-cloudformation-resource-providers-rds, ImmutabilityHelper.java), and in the user guide.
 
-REPLACES: Mapping[str, tuple[str, ...]] = {
-    "AWS::RDS::DBCluster": ("Engine",),
-    "AWS::RDS::DBInstance": ("Engine",),
-}
-MAY_REPLACE: Mapping[str, tuple[str, ...]] = {
-    # "Replacement if you edit an existing AttributeDefinition". A local index comes with its table or never.
-    "AWS::DynamoDB::Table": ("AttributeDefinitions/*/AttributeType", "LocalSecondaryIndexes"),
-    # Unless UseOnlineResharding is set.
-    "AWS::ElastiCache::ReplicationGroup": ("NumNodeGroups",),
-}
-IN_PLACE: Mapping[str, tuple[str, ...]] = {
-    "AWS::RDS::DBInstance": (
-        "AutoMinorVersionUpgrade",
-        "BackupRetentionPeriod",
-        "DBParameterGroupName",
-        "MultiAZ",
-        "PreferredMaintenanceWindow",
-    ),
-}
+def is_stateful(resource_type: str) -> bool:
+    """Whether what is lost with a resource of the type is more than the resource."""
+    return resource_type in STATEFUL or resource_type in _listed()
 
-# What RDS changes an engine into, in place.
-UPGRADES = frozenset(
-    {
-        ("aurora", "aurora-mysql"),
-        ("oracle-ee", "oracle-ee-cdb"),
-        ("oracle-se", "oracle-se2"),
-        ("oracle-se1", "oracle-se2"),
-        ("oracle-se2", "oracle-se2-cdb"),
-    }
-)
+
+@cache
+def _listed() -> frozenset[str]:
+    # Imported when something changes: it takes seconds, of which most runs need none.
+    from cfnlint.data import AdditionalSpecs
+    from cfnlint.helpers import load_resource
+
+    return frozenset(load_resource(AdditionalSpecs, "StatefulResources.json")["ResourceTypes"])

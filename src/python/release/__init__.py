@@ -1,0 +1,1 @@
+"""What was released, what has changed since, and what its next version is."""

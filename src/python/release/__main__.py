@@ -74,17 +74,8 @@ def _may_go(arguments: argparse.Namespace, chosen: Mapping[str, Version]) -> int
 
 def _deployable(arguments: argparse.Namespace, name: str, version: str) -> int:
     folder = arguments.root / "src/python/contracts/deployments"
-    return _gate(
-        "can-i-deploy",
-        "--service",
-        name,
-        "--version",
-        version,
-        "--to",
-        arguments.to,
-        "--deployments",
-        str(folder),
-    )
+    question = ("--service", name, "--version", version, "--to", arguments.to)
+    return _gate("can-i-deploy", *question, "--deployments", str(folder))
 
 
 def _gate(*argv: str) -> int:

@@ -1,6 +1,6 @@
 """What of a thing has changed since its last release: the files and the libraries that it ships.
 
-docs/adr/0009-content-decides-what-is-released.md says why it is these.
+docs/adr/0010-content-decides-what-is-released.md says why it is these.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gate.registry import Documents
 from release import data, lock
 from release.graph import Graph
-from release.promises import REGISTRY, heard, promised
+from release.promises import REGISTRY, TOPOLOGY, heard, promised
 from release.repository import Repository, State
 from release.thing import CHANGELOG, CONTRACTS, CONTRACTS_FOLDER, VERSION, Thing
 
@@ -66,7 +66,7 @@ def _concerned(thing: Thing, before: State, now: State) -> frozenset[str]:
     """The events that `thing` publishes and that differ, and the topology where its part of that does."""
     old, new = promised(thing, before), promised(thing, now)
     differing = {key.partition("/")[2] for key in _differing(old, new)}
-    moved = "asyncapi/mercato" in _differing(old, new) or heard(thing, before) != heard(thing, now)
+    moved = TOPOLOGY in _differing(old, new) or heard(thing, before) != heard(thing, now)
     return frozenset(differing | ({data.TOPOLOGY} if moved else set()))
 
 

@@ -15,7 +15,7 @@ from release.version import Bump, ReleaseError
 
 REGISTRY = f"{CONTRACTS_FOLDER}/registry"
 _KINDS = {kind.folder: kind for kind in (events.KIND, openapi.KIND, asyncapi.KIND)}
-_TOPOLOGY = f"{asyncapi.KIND.folder}/{asyncapi.NAME}"
+TOPOLOGY = f"{asyncapi.KIND.folder}/{asyncapi.NAME}"
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ def promised(thing: Thing, state: State) -> Documents:
     own = published(thing.name, state, known)
     keys = (f"{openapi.KIND.folder}/{thing.name}", *(f"{events.KIND.folder}/{each}" for each in own))
     routes_and_events = {key: known[key] for key in keys if key in known}
-    return routes_and_events | {_TOPOLOGY: _topics(known.get(_TOPOLOGY, {}), own)}
+    return routes_and_events | {TOPOLOGY: _topics(known.get(TOPOLOGY, {}), own)}
 
 
 def heard(thing: Thing, state: State) -> Document:
     """What the topology tells `thing` that promises nothing: what its queue is given; all of it for infra."""
-    topology = _registry(state).get(_TOPOLOGY, {})
+    topology = _registry(state).get(TOPOLOGY, {})
     if thing is INFRA:
         return {part: topology.get(part) for part in ("channels", "operations")}
     queues = {queue.name for queue in QUEUES if queue.consumer == thing.name}
@@ -83,7 +83,7 @@ def published(service: str, state: State, known: Documents | None = None) -> fro
     Pacts say whom a consumer hears of an event. One that nobody has a pact of counts for all that may publish
     on its topic: whose settings ask where that is.
     """
-    topology = (_registry(state) if known is None else known).get(_TOPOLOGY, {})
+    topology = (_registry(state) if known is None else known).get(TOPOLOGY, {})
     providers = _providers(state)
     found = set()
     for topic, channel in topology.get("channels", {}).items():

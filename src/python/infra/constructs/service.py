@@ -35,6 +35,14 @@ OBJECTIVE = 0.999
 COLLECTOR_IMAGE = "public.ecr.aws/aws-observability/aws-otel-collector:v0.45.1"
 _COLLECTOR = Path(__file__).with_name("collector.yaml")
 
+# Where the agent by which a shell is opened in a task has to write, which an image that is read-only forbids:
+# https://github.com/aws/containers-roadmap/issues/1359
+_SHELL_VOLUMES = {
+    "managed-agents": "/managed-agents",
+    "ssm-state": "/var/lib/amazon/ssm",
+    "ssm-logs": "/var/log/amazon/ssm",
+}
+
 # As long as the application load balancer may still send to a task that it was told to leave.
 _DEREGISTRATION = Duration.seconds(30)
 
@@ -137,6 +145,9 @@ class Service(Construct):
             ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
             [log_group.log_group_arn],
         )
+        if self._environment.execute_command:
+            # What is typed in a shell goes to the same log, which its agent looks for among all.
+            allow(role, ["logs:DescribeLogGroups"], ["*"])
         acknowledge(
             role,
             {ANY_RESOURCE: "X-Ray's actions know no resources, nor do those of a shell in a task"},
@@ -170,8 +181,7 @@ class Service(Construct):
             memory_limit_mib=self._policy.task.memory_mib,
             task_role=role,
             execution_role=self.execution_role,
-            # The file system of an image is read-only; Python wants a place for temporary files.
-            volumes=[ecs.Volume(name="tmp")],
+            volumes=[ecs.Volume(name=name) for name in self._volumes(id)],
             runtime_platform=ecs.RuntimePlatform(
                 operating_system_family=ecs.OperatingSystemFamily.LINUX,
                 cpu_architecture=ecs.CpuArchitecture.X86_64,
@@ -230,9 +240,17 @@ class Service(Construct):
             linux_parameters=None,
         )
         container.add_mount_points(
-            ecs.MountPoint(source_volume="tmp", container_path="/tmp", read_only=False)  # noqa: S108
+            *(
+                ecs.MountPoint(source_volume=name, container_path=path, read_only=False)
+                for name, path in self._volumes(task.node.id).items()
+            )
         )
         return container
+
+    def _volumes(self, id: str) -> dict[str, str]:
+        """Where the container of the task `id` may write, by name: all else of its image is read-only."""
+        shell = _SHELL_VOLUMES if id == "Task" and self._environment.execute_command else {}
+        return {"tmp": "/tmp"} | shell  # noqa: S108 - Python wants a place for temporary files
 
     def _variables(self) -> dict[str, str]:
         """What the service's `settings.py` reads that is no secret."""

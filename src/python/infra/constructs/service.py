@@ -371,7 +371,9 @@ class Service(Construct):
             # Retries and ejection of tasks that fail are Service Connect's own:
             # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-connect-concepts-deploy.html
             service_connect_configuration=ecs.ServiceConnectProps(
-                namespace=NAMESPACE,
+                # By its address: of a name ECS makes a namespace of its own, beside the one with private DNS.
+                # https://github.com/aws/aws-cdk/issues/25616
+                namespace=self._shared.namespace.namespace_arn,
                 services=[
                     ecs.ServiceConnectService(
                         port_mapping_name="http",

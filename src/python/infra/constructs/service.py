@@ -35,6 +35,9 @@ OBJECTIVE = 0.999
 COLLECTOR_IMAGE = "public.ecr.aws/aws-observability/aws-otel-collector:v0.45.1"
 _COLLECTOR = Path(__file__).with_name("collector.yaml")
 
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/infrastructure_IAM_role.html
+_MESH_TLS_POLICY = "service-role/AmazonECSInfrastructureRolePolicyForServiceConnectTransportLayerSecurity"
+
 # Where the agent by which a shell is opened in a task has to write, which an image that is read-only forbids:
 # https://github.com/aws/containers-roadmap/issues/1359
 _SHELL_VOLUMES = {
@@ -390,7 +393,17 @@ class Service(Construct):
 
     def _mesh_tls(self) -> ecs.ServiceConnectTlsConfiguration | None:
         arn = self._environment.private_ca_arn
-        return None if arn is None else ecs.ServiceConnectTlsConfiguration(aws_pca_authority_arn=arn)
+        if arn is None:
+            return None
+        role = iam.Role(
+            self,
+            "MeshTls",
+            description=f"How ECS asks for the certificates of {self._spec.name}",
+            assumed_by=iam.ServicePrincipal("ecs.amazonaws.com"),
+            managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(_MESH_TLS_POLICY)],
+        )
+        acknowledge(role, {managed_policy(_MESH_TLS_POLICY): "AWS' own, by which ECS renews certificates"})
+        return ecs.ServiceConnectTlsConfiguration(aws_pca_authority_arn=arn, role=role)
 
     # --- requests of customers
 
@@ -424,15 +437,19 @@ class Service(Construct):
         self.service.node.add_dependency(rule)
 
     def _new_target_group(self, id: str) -> elbv2.ApplicationTargetGroup:
+        # The mesh's proxy takes what comes to the port, the load balancer's requests as well:
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-connect-tls.html
+        tls = self._environment.private_ca_arn is not None
         return elbv2.ApplicationTargetGroup(
             self,
             id,
             vpc=self._shared.vpc,
             port=SERVICE_PORT,
-            protocol=elbv2.ApplicationProtocol.HTTP,
+            protocol=elbv2.ApplicationProtocol.HTTPS if tls else elbv2.ApplicationProtocol.HTTP,
             target_type=elbv2.TargetType.IP,
             deregistration_delay=_DEREGISTRATION,
             health_check=elbv2.HealthCheck(
+                protocol=elbv2.Protocol.HTTPS if tls else elbv2.Protocol.HTTP,
                 path="/health",
                 interval=Duration.seconds(30),
                 timeout=Duration.seconds(self._spec.health_timeout_s),

@@ -408,26 +408,29 @@ class Service(Construct):
     # --- requests of customers
 
     def _target_group(self) -> None:
-        self.target_group = self._new_target_group("Targets")
+        targets = self._new_target_group("Targets")
+        self._target_groups = [targets]
         rule = elbv2.ApplicationListenerRule(
             self,
             "Rule",
             listener=self._shared.listener,
             priority=self._spec.priority,
             conditions=[elbv2.ListenerCondition.path_patterns(self._spec.paths)],
-            target_groups=[self.target_group],
+            target_groups=[targets],
         )
         other = None
         if self._environment.blue_green:
+            others = self._new_target_group("OtherTargets")
+            self._target_groups.append(others)
             other = ecs.AlternateTarget(
                 "Other",
-                alternate_target_group=self._new_target_group("OtherTargets"),
+                alternate_target_group=others,
                 production_listener=ecs.ListenerRuleConfiguration.application_listener_rule(rule),
             )
         target = self.service.load_balancer_target(
             container_name=self._spec.name, container_port=SERVICE_PORT, alternate_target=other
         )
-        target.attach_to_application_target_group(self.target_group)
+        target.attach_to_application_target_group(targets)
         if self._environment.blue_green:
             policy = "AmazonECSInfrastructureRolePolicyForLoadBalancers"
             acknowledge(
@@ -499,15 +502,25 @@ class Service(Construct):
             alerts=self._alerts,
         )
 
-    def _balancer_metric(self, name: str, statistic: str) -> cloudwatch.Metric:
-        return cloudwatch.Metric(
-            namespace="AWS/ApplicationELB",
-            metric_name=name,
-            dimensions_map={
-                "LoadBalancer": self._shared.load_balancer.load_balancer_full_name,
-                "TargetGroup": self.target_group.target_group_full_name,
-            },
-            statistic=statistic,
+    def _balancer_metric(self, name: str, statistic: str) -> cloudwatch.IMetric:
+        """A metric of the load balancer's about this service, of whichever target group has the traffic."""
+        metrics = {
+            f"in_{index}_{name}": cloudwatch.Metric(
+                namespace="AWS/ApplicationELB",
+                metric_name=name,
+                dimensions_map={
+                    "LoadBalancer": self._shared.load_balancer.load_balancer_full_name,
+                    "TargetGroup": group.target_group_full_name,
+                },
+                statistic=statistic,
+            )
+            for index, group in enumerate(self._target_groups)
+        }
+        if len(metrics) == 1:
+            return next(iter(metrics.values()))
+        together = "SUM" if statistic == "Sum" else "MAX"
+        return cloudwatch.MathExpression(
+            expression=f"{together}([{', '.join(metrics)}])", using_metrics=metrics
         )
 
     def _insight(self, name: str) -> cloudwatch.Metric:

@@ -130,9 +130,11 @@ class Service(Construct):
                 ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
                 [messaging.queues[spec.consumes].queue_arn],
             )
-        if spec.publishes or spec.consumes:
-            # Publishing encrypts, receiving decrypts; a data key that is used again is decrypted for it.
+        if spec.publishes:
+            # A data key that is used again is decrypted for it.
             allow(role, ["kms:GenerateDataKey", "kms:Decrypt"], [messaging.key.key_arn])
+        elif spec.consumes:
+            allow(role, ["kms:Decrypt"], [messaging.key.key_arn])
         for statement in spec.statements:
             role.add_to_policy(statement)
         self._allow_telemetry(role)

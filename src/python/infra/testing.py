@@ -84,7 +84,8 @@ class _Reader:
             names[logical_id]: self.read(resource) | _depends_on(resource, names)
             for logical_id, resource in template.body["Resources"].items()
         }
-        return self.read({**template.body, "Resources": {}}) | {"Resources": resources}
+        rest: dict[str, Any] = self.read({**template.body, "Resources": {}})
+        return rest | {"Resources": resources}
 
     def read(self, value: Any) -> Any:
         if isinstance(value, list):

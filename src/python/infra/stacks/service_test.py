@@ -86,7 +86,7 @@ _SHELL = {
     *may("ssmmessages:CreateControlChannel CreateDataChannel OpenControlChannel OpenDataChannel", "*"),
     *may("logs:DescribeLogGroups", "*"),
 }
-# An activation has no name before it is made; the agent takes itself off the list, by the id that it was given:
+# An activation has no name before it is made; the agent takes itself off the list by its id, once it has one:
 # https://docs.aws.amazon.com/fis/latest/userguide/ecs-task-actions.html
 _FAULT_AGENT = {
     *may("ssm:CreateActivation AddTagsToResource DeleteActivation", "*"),
@@ -504,6 +504,13 @@ def test_a_database_outlives_its_stack_as_a_snapshot(anywhere: Deployment, servi
     database = named(anywhere[service], database_id(service))
     assert "Snapshot" == database.attributes["DeletionPolicy"]
     assert (anywhere.name == "prod") == database.properties["DeletionProtection"]
+
+
+@pytest.mark.parametrize("service", [name for name in SERVICES if name != "product"])
+def test_a_database_has_a_standby_where_its_absence_would_be_felt(anywhere: Deployment, service: str) -> None:
+    """In prod, and in staging, which is as prod; not in dev. Aurora's is a reader, where there is one."""
+    expected = anywhere.name != "dev"
+    assert expected == named(anywhere[service], "DatabaseInstance").properties["MultiAZ"]
 
 
 # --- alarms

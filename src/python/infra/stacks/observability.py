@@ -67,6 +67,16 @@ class ObservabilityStack(MercatoStack):
             master_key=key,
             enforce_ssl=True,
         )
+        # The policy that refuses plain HTTP takes the place of the one by which the account's alarms may publish:
+        # https://repost.aws/knowledge-center/cloudwatch-receive-sns-for-alarm-trigger
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sns:Publish"],
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
         if self.environment_.alert_email:
             topic.add_subscription(subscriptions.EmailSubscription(self.environment_.alert_email))
         self._key = key

@@ -39,9 +39,13 @@ _TASK_TIMEOUT_S = 120
 
 @dataclass(frozen=True)
 class Options:
-    """How a shop is to be run. `order_deadline_s` and such go to the services by `extra`."""
+    """How a shop is to be run. `order_deadline_s` and such go to the services by `extra`.
+
+    With a `stack` the topology is that which this CloudFormation stack made, wherever AWS is.
+    """
 
     port: int = 8080
+    stack: str | None = None
     replicas: Mapping[str, int] = field(default_factory=dict)
     seed: bool = True
     extra: Mapping[str, str] = field(default_factory=dict)
@@ -148,6 +152,9 @@ class Shop:
     async def _start_broker(self) -> tuple[dict[str, str], Provisioned]:
         endpoint = self._given.get(env.AWS_ENDPOINT_URL)
         aws: dict[str, str] = {}
+        if self._options.stack:
+            found = await self._task("topology", "backing.deployed", self._options.stack)
+            return aws, Provisioned(**json.loads(found))
         if endpoint:
             return aws, await self._provision(aws)
         server = Broker(log=self._state.log("broker"), state=self._state.directory / "broker")

@@ -10,7 +10,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra import environment, example, synthesis
+from infra import difference, environment, example, released, synthesis
+from infra.difference import DifferenceError
 from infra.environment import NAMES, SERVICES, ContextError
 from infra.scaling.policy import PolicyError
 from infra.synthesis import PolicyViolated, say
@@ -24,11 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="./pants", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_synth(commands)
+    _add_diff(commands)
     _add_docs(commands)
     arguments = parser.parse_args(argv)
     try:
         status: int = arguments.run(arguments)
-    except (ContextError, PolicyError) as error:
+    except (ContextError, DifferenceError, PolicyError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except PolicyViolated as error:
@@ -38,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _add_synth(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    synth = commands.add_parser("synth", help="write the templates of environments, and have them judged")
+    synth = commands.add_parser(
+        "synth", aliases=["templates"], help="write the templates of environments, and have them judged"
+    )
     synth.add_argument("environments", nargs="*", metavar="ENVIRONMENT", help=f"{', '.join(NAMES)} (dev)")
     _add_context(synth)
     synth.add_argument("--output", type=Path, help="folder, with one of each environment (cdk.out)")
@@ -47,6 +51,24 @@ def _add_synth(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     synth.add_argument("--lint", action="store_true", help="have cfn-lint judge the templates as well")
     synth.set_defaults(run=_synth)
+
+
+def _add_diff(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    diff = commands.add_parser("diff", help="say what deploying would change, what keeps data first")
+    diff.add_argument("environment", nargs="?", metavar="ENVIRONMENT", help="with --against: which (prod)")
+    diff.add_argument(
+        "--against",
+        type=Path,
+        metavar="FOLDER",
+        help="templates to compare with, as of ./pants synth or CloudFormation (those that were released)",
+    )
+    _add_context(diff)
+    diff.add_argument("--allow-stateful", action="store_true", help="what keeps data may go: it is meant")
+    diff.add_argument("--form", choices=["text", "markdown", "json"], default="text", help="(%(default)s)")
+    diff.add_argument(
+        "--release", action="store_true", help="and let these be the released ones, where nothing is refused"
+    )
+    diff.set_defaults(run=_diff)
 
 
 def _add_docs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -124,6 +146,24 @@ def _write(made: environment.Environment, output: Path, *, lint: bool) -> int:
     judges = "cdk-nag and cfn-lint have" if lint else "cdk-nag has"
     say(f"{made.name}: {len(paths)} stacks; {judges} nothing against them")
     return 0
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    folder = arguments.against or ROOT / released.FOLDER
+    context = dict(released.CONTEXT) if arguments.against is None else _images()
+    context |= {"environment": arguments.environment or released.ENVIRONMENT} | _context(arguments.context)
+    with tempfile.TemporaryDirectory(prefix="mercato-diff-") as made:
+        synthesis.synthesise(environment.load(context), Path(made))
+        status = 0
+        if folder.exists() or not arguments.release:  # the first release has nothing to compare with
+            said, status = difference.run(
+                folder, Path(made), allow_stateful=arguments.allow_stateful, form=arguments.form
+            )
+            sys.stdout.write(said)
+        if arguments.release and status == 0:
+            count = released.release(Path(made), folder)
+            say(f"released: {count} templates in {folder}")
+    return status
 
 
 def _is_ours(key: str) -> bool:

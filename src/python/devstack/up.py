@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = Options(
         port=arguments.port,
         stack=arguments.stack,
+        images=arguments.images,
         replicas=dict(arguments.replicas),
         seed=not arguments.no_seed,
     )
@@ -118,6 +119,11 @@ def _parser() -> argparse.ArgumentParser:
         "--stack",
         metavar="NAME",
         help="use the topics and queues of this CloudFormation stack, in the AWS that the environment names",
+    )
+    parser.add_argument(
+        "--images",
+        action="store_true",
+        help="run the services from their images, which ./pants package src/python/services:: builds",
     )
     parser.add_argument("--no-seed", action="store_true", help="no catalogue and no customer")
     return parser

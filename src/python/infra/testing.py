@@ -151,12 +151,17 @@ def statements(policy: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def rights(template: Template, role: str) -> set[Right]:
-    """What the policies that are attached to the role with the id `role` allow it."""
-    return {
-        Right(action, resource, _condition(statement))
+    """What the policies that are attached to the role with the id `role` allow it; none denies anything."""
+    said = [
+        statement
         for policy in template.resources("AWS::IAM::Policy")
         if f"${{{role}}}" in policy.properties["Roles"]
         for statement in statements(policy.properties["PolicyDocument"])
+    ]
+    assert {"Allow"} >= {statement["Effect"] for statement in said}
+    return {
+        Right(action, resource, _condition(statement))
+        for statement in said
         for action in statement["Action"]
         for resource in statement["Resource"]
     }
@@ -183,16 +188,19 @@ def _listed(value: Any) -> list[Any]:
 
 
 def ingress(deployment: Deployment, group: str) -> set[tuple[int, str]]:
-    """Which ports the security group `group` (`stack:Id`) opens to whom, whatever stack says so."""
+    """Which TCP ports the security group `group` (`stack:Id`) opens to whom, whatever stack says so."""
     stack, _, logical_id = group.partition(":")
-    own = named(deployment[stack], logical_id).properties.get("SecurityGroupIngress", [])
-    found = {(rule["FromPort"], rule["ToPort"], rule["CidrIp"]) for rule in own}
-    for elsewhere, rule in deployment.resources("AWS::EC2::SecurityGroupIngress"):
-        if _qualified(rule.properties["GroupId"], elsewhere) == f"${{{group}.GroupId}}":
-            source = _qualified(rule.properties["SourceSecurityGroupId"], elsewhere)
-            found.add((rule.properties["FromPort"], rule.properties["ToPort"], source))
-    assert all(first == last for first, last, _ in found), f"{group} opens ranges: {found}"
-    return {(port, whom.removeprefix("${").removesuffix(".GroupId}")) for port, _, whom in found}
+    found = [
+        rule | {"Whom": rule["CidrIp"]}
+        for rule in named(deployment[stack], logical_id).properties.get("SecurityGroupIngress", [])
+    ]
+    for elsewhere, resource in deployment.resources("AWS::EC2::SecurityGroupIngress"):
+        rule = resource.properties
+        if _qualified(rule["GroupId"], elsewhere) == f"${{{group}.GroupId}}":
+            found.append({**rule, "Whom": _qualified(rule["SourceSecurityGroupId"], elsewhere)})
+    for rule in found:
+        assert ("tcp", rule["FromPort"]) == (rule["IpProtocol"], rule["ToPort"]), f"{group}: {rule}"
+    return {(rule["FromPort"], rule["Whom"].removeprefix("${").removesuffix(".GroupId}")) for rule in found}
 
 
 def _qualified(reference: str, stack: str) -> str:

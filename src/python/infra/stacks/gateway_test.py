@@ -80,6 +80,7 @@ def test_what_is_forwarded_goes_by_the_link(anywhere: Deployment) -> None:
         assert method["HttpMethod"] == integration["IntegrationHttpMethod"]
         rest = {"integration.request.path.proxy": "method.request.path.proxy"} if "{proxy+}" in path else {}
         assert rest == integration["RequestParameters"]
+        assert dict.fromkeys(rest.values(), True) == method["RequestParameters"]
 
 
 def test_requests_are_validated_before_they_are_forwarded(anywhere: Deployment) -> None:
@@ -123,7 +124,12 @@ def test_browsers_are_told_who_may_call_and_how(anywhere: Deployment) -> None:
     assert {path for _, path in methods(anywhere)} <= set(preflights)
     origin = "'*'" if anywhere.name == "dev" else "'https://mercato.example.com'"
     for preflight in preflights.values():
+        assert "MOCK" == preflight["Integration"]["Type"]
         (response,) = preflight["Integration"]["IntegrationResponses"]
+        (declared,) = preflight["MethodResponses"]
+        assert "204" == response["StatusCode"] == declared["StatusCode"]
+        # What is not declared the gateway leaves out.
+        assert dict.fromkeys(response["ResponseParameters"], True) == declared["ResponseParameters"]
         said = {
             name.removeprefix("method.response.header.Access-Control-"): value
             for name, value in response["ResponseParameters"].items()
@@ -132,6 +138,28 @@ def test_browsers_are_told_who_may_call_and_how(anywhere: Deployment) -> None:
         assert "'GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS'" == said["Allow-Methods"]
         assert "'Authorization,Content-Type,Idempotency-Key,X-Api-Key,traceparent'" == said["Allow-Headers"]
         assert "'3600'" == said["Max-Age"]
+
+
+def test_everything_is_of_the_one_api_and_in_its_stage(anywhere: Deployment) -> None:
+    """In the region: what it answers is not for the whole world to cache."""
+    template = anywhere["gateway"]
+    assert {"${Api}"} == {
+        resource.properties["RestApiId"]
+        for resource in template.resources()
+        if "RestApiId" in resource.properties
+    }
+    deployment = template.only("AWS::ApiGateway::Deployment")
+    assert f"${{{deployment.id}}}" == stage(anywhere)["DeploymentId"]
+    assert {method.id for method in template.resources("AWS::ApiGateway::Method")} <= set(
+        deployment.attributes["DependsOn"]
+    )
+    api = template.only("AWS::ApiGateway::RestApi").properties
+    assert {"Types": ["REGIONAL"]} == api["EndpointConfiguration"]
+
+
+def test_tokens_are_none_of_the_gateway_s_business(anywhere: Deployment) -> None:
+    """The services verify them, by the keys that the user service publishes."""
+    assert {"NONE"} == {method["AuthorizationType"] for method in methods(anywhere).values()}
 
 
 # --- limits
@@ -268,7 +296,12 @@ def test_nothing_but_the_gateway_comes_by_the_link(anywhere: Deployment) -> None
     assert "off" == balancer.properties["EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"]
     port = 80 if anywhere.name == "dev" else 443
     (egress,) = group.properties["SecurityGroupEgress"]
-    assert ("10.0.0.0/16", port, port) == (egress["CidrIp"], egress["FromPort"], egress["ToPort"])
+    assert ("10.0.0.0/16", "tcp", port, port) == (
+        egress["CidrIp"],
+        egress["IpProtocol"],
+        egress["FromPort"],
+        egress["ToPort"],
+    )
 
 
 def test_the_link_of_prod_is_not_deleted_by_mistake(anywhere: Deployment) -> None:
@@ -312,7 +345,10 @@ def test_the_domain_leads_to_the_stage(with_domain: Deployment) -> None:
         record["Type"],
         record["HostedZoneId"],
     )
-    assert "${ApiDomain.RegionalDomainName}" == record["AliasTarget"]["DNSName"]
+    assert {
+        "DNSName": "${ApiDomain.RegionalDomainName}",
+        "HostedZoneId": "${ApiDomain.RegionalHostedZoneId}",
+    } == record["AliasTarget"]
 
 
 def test_with_a_domain_nobody_comes_by_the_address_of_aws(with_domain: Deployment) -> None:

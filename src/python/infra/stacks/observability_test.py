@@ -58,7 +58,6 @@ def test_somebody_is_told_by_mail_where_customers_would_notice(with_domain: Depl
 def test_in_dev_nobody_has_to_be_told(in_dev: Deployment) -> None:
     """The topic is there for who wants to hear."""
     assert [] == list(in_dev["observability"].resources("AWS::SNS::Subscription"))
-    assert "mercato-dev-alerts" == in_dev["observability"].only("AWS::SNS::Topic").properties["TopicName"]
 
 
 def test_alarms_may_tell_the_topic(anywhere: Deployment) -> None:
@@ -66,11 +65,14 @@ def test_alarms_may_tell_the_topic(anywhere: Deployment) -> None:
     policy = anywhere["observability"].only("AWS::SNS::TopicPolicy").properties
     assert ["${Alerts}"] == policy["Topics"]
     denied, allowed = statements(policy["PolicyDocument"])
-    assert ("Deny", ["sns:Publish"], {"Bool": {"aws:SecureTransport": "false"}}) == (
-        denied["Effect"],
-        denied["Action"],
-        denied["Condition"],
-    )
+    assert {
+        "Sid": "AllowPublishThroughSSLOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["sns:Publish"],
+        "Resource": ["${Alerts}"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    } == denied
     assert {
         "Sid": "1",
         "Effect": "Allow",
@@ -86,8 +88,10 @@ def test_alarms_may_use_the_key_of_the_topic(anywhere: Deployment) -> None:
     template = anywhere["observability"]
     topic = template.only("AWS::SNS::Topic").properties
     key = template.only("AWS::KMS::Key")
-    assert f"${{{key.id}.Arn}}" == topic["KmsMasterKeyId"]
-    assert key.properties["EnableKeyRotation"]
+    assert (f"mercato-{anywhere.name}-alerts", f"${{{key.id}.Arn}}") == (
+        topic["TopicName"],
+        topic["KmsMasterKeyId"],
+    )
     _, allowed = statements(key.properties["KeyPolicy"])
     assert {
         "Effect": "Allow",
@@ -158,7 +162,14 @@ def test_ten_errors_of_the_gateway_twice_on_end_are_told_of(anywhere: Deployment
         "periods": 2,
         "period_s": 300,
     } == said(alarm)
-    assert {"ApiName": f"mercato-{anywhere.name}", "Stage": "v1"} == dimensions(alarm.properties)
+
+
+@pytest.mark.parametrize("metric", ["5XXError", "Latency"])
+def test_the_gateway_is_looked_at_by_its_name_and_stage(anywhere: Deployment, metric: str) -> None:
+    """As API Gateway measures it."""
+    properties = alarms(anywhere)[metric, (f"mercato-{anywhere.name}", "v1")].properties
+    assert "AWS/ApiGateway" == properties["Namespace"]
+    assert {"ApiName": f"mercato-{anywhere.name}", "Stage": "v1"} == dimensions(properties)
 
 
 def test_a_slow_gateway_is_told_of(anywhere: Deployment) -> None:
@@ -267,7 +278,12 @@ def test_the_monitor_is_told_what_to_look_at_and_whom_to_tell(anywhere: Deployme
         "ALERT_TOPIC_ARN": "${Alerts}",
         "ENVIRONMENT": anywhere.name,
     } == function["Environment"]["Variables"]
-    assert ("index.handler", 30) == (function["Handler"], function["Timeout"])
+    assert ("index.handler", 30, "${MonitorRole.Arn}", {"LogGroup": "${MonitorLogs}"}) == (
+        function["Handler"],
+        function["Timeout"],
+        function["Role"],
+        function["LoggingConfig"],
+    )
 
 
 def test_the_monitor_may_count_and_tell(anywhere: Deployment) -> None:

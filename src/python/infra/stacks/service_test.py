@@ -9,7 +9,7 @@ import pytest
 
 from infra.environment import SERVICES
 from infra.stacks.testing import container, routing, variables
-from infra.testing import Deployment, Right, ingress, may, named, rights, statements
+from infra.testing import Deployment, Right, attributes, dimensions, ingress, may, named, rights, statements
 
 _QUEUES = {
     "order": "OrderProcessingQueue",
@@ -225,12 +225,68 @@ def test_a_task_runs_the_image_of_its_version(anywhere: Deployment, service: str
     assert {f"{repository}/mercato/{service}:1.0.0"} == set(images.values())
 
 
+def test_a_service_is_its_task_in_the_cluster_with_its_roles(anywhere: Deployment, service: str) -> None:
+    """On Fargate, under the name by which dashboard, alarms and experiments know it."""
+    template = anywhere[service]
+    properties = template.only("AWS::ECS::Service").properties
+    assert ("${shared:Cluster}", "${ServiceTask}", service, "FARGATE", {"Type": "ECS"}) == (
+        properties["Cluster"],
+        properties["TaskDefinition"],
+        properties["ServiceName"],
+        properties["LaunchType"],
+        properties["DeploymentController"],
+    )
+    for name, family in (("ServiceTask", ""), ("ServiceMigrate", "-migrate")):
+        task = named(template, name).properties
+        assert f"mercato-{anywhere.name}-{service}{family}" == task["Family"]
+        assert ("${ServiceTaskRole.Arn}", "${ServiceExecutionRole.Arn}") == (
+            task["TaskRoleArn"],
+            task["ExecutionRoleArn"],
+        )
+        assert ("awsvpc", ["FARGATE"], {"OperatingSystemFamily": "LINUX", "CpuArchitecture": "X86_64"}) == (
+            task["NetworkMode"],
+            task["RequiresCompatibilities"],
+            task["RuntimePlatform"],
+        )
+
+
+def test_a_migration_is_given_what_the_service_is(anywhere: Deployment, service: str) -> None:
+    """The same variables and secrets, and as much of everything: it reads the same settings."""
+    template = anywhere[service]
+    serving, migrating = (container(template, service, task) for task in ("ServiceTask", "ServiceMigrate"))
+    assert (serving["Environment"], serving.get("Secrets")) == (
+        migrating["Environment"],
+        migrating.get("Secrets"),
+    )
+    sizes = [named(template, task).properties for task in ("ServiceTask", "ServiceMigrate")]
+    assert 1 == len({(task["Cpu"], task["Memory"]) for task in sizes})
+
+
+def test_a_task_ends_when_its_service_does_and_not_before_it_has_finished(
+    anywhere: Deployment, service: str
+) -> None:
+    """It has 30 seconds, for which the load balancer sends it nothing new; and a minute to come up."""
+    made = container(anywhere[service], service)
+    assert (True, 30) == (made["Essential"], made["StopTimeout"])
+    group = attributes(named(anywhere[service], "ServiceTargets"), "TargetGroupAttributes")
+    assert "30" == group["deregistration_delay.timeout_seconds"]
+    assert 60 == anywhere[service].only("AWS::ECS::Service").properties["HealthCheckGracePeriodSeconds"]
+
+
+def test_tasks_have_the_tags_of_their_service(anywhere: Deployment, service: str) -> None:
+    """What a task costs is seen by them."""
+    properties = anywhere[service].only("AWS::ECS::Service").properties
+    assert ("SERVICE", True) == (properties["PropagateTags"], properties["EnableECSManagedTags"])
+
+
 def test_a_task_cannot_change_its_image(anywhere: Deployment, service: str) -> None:
     """The file system is read-only, but where Python keeps temporary files."""
     for task in ("ServiceTask", "ServiceMigrate"):
         made = container(anywhere[service], service, task)
         assert made["ReadonlyRootFilesystem"]
         assert _TMP in {each["ContainerPath"] for each in made["MountPoints"]}
+        volumes = {each["Name"] for each in named(anywhere[service], task).properties["Volumes"]}
+        assert volumes == {each["SourceVolume"] for each in made["MountPoints"]}
 
 
 def test_a_task_is_told_where_everything_is(anywhere: Deployment, service: str) -> None:
@@ -299,7 +355,10 @@ def test_what_is_written_goes_to_the_log_of_the_service(anywhere: Deployment, se
         for made in task.properties["ContainerDefinitions"]
     ]
     mesh = template.only("AWS::ECS::Service").properties["ServiceConnectConfiguration"]
-    options = [each["Options"] for each in [*configurations, mesh["LogConfiguration"]]]
+    logged = [*configurations, mesh["LogConfiguration"]]
+    assert {"awslogs"} == {each["LogDriver"] for each in logged}
+    options = [each["Options"] for each in logged]
+    assert {"${AWS::Region}"} == {each["awslogs-region"] for each in options}
     assert {f"${{shared:{service.title()}Logs}}"} == {each["awslogs-group"] for each in options}
     assert {"non-blocking"} == {each["mode"] for each in options}
 
@@ -409,6 +468,17 @@ def test_who_migrates_may_run_that_one_task_in_the_cluster(anywhere: Deployment,
     } == rights(anywhere[service], "ServiceMigratorRole")
 
 
+def test_who_migrates_has_longer_than_it_waits(anywhere: Deployment, service: str) -> None:
+    """A function may run for 15 minutes; this one gives up after 13, and says so."""
+    function = anywhere[service].only("AWS::Lambda::Function").properties
+    assert ("index.handler", 900, "${ServiceMigratorRole.Arn}", {"LogGroup": "${ServiceMigratorLogs}"}) == (
+        function["Handler"],
+        function["Timeout"],
+        function["Role"],
+        function["LoggingConfig"],
+    )
+
+
 def test_functions_run_on_a_python_that_is_kept_up(anywhere: Deployment) -> None:
     """3.14 has fixes until 2030: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
     functions = [function.properties for _, function in anywhere.resources("AWS::Lambda::Function")]
@@ -431,6 +501,43 @@ def test_a_service_answers_at_the_listener_that_serves_customers(anywhere: Deplo
     rule = anywhere[service].only("AWS::ElasticLoadBalancingV2::ListenerRule").properties
     listener = "LoadBalancerHttp" if anywhere.name == "dev" else "LoadBalancerHttps"
     assert f"${{shared:{listener}}}" == rule["ListenerArn"]
+
+
+def test_the_load_balancer_sends_to_the_port_that_the_service_listens_on(
+    anywhere: Deployment, service: str
+) -> None:
+    """By address, since tasks have one of their own; in HTTP, inside the network."""
+    template = anywhere[service]
+    assert [{"ContainerName": service, "ContainerPort": 8000, "TargetGroupArn": "${ServiceTargets}"}] == (
+        template.only("AWS::ECS::Service").properties["LoadBalancers"]
+    )
+    assert [{"Name": "http", "ContainerPort": 8000, "Protocol": "tcp", "AppProtocol": "http"}] == container(
+        template, service
+    )["PortMappings"]
+    group = named(template, "ServiceTargets").properties
+    assert ("ip", 8000, "HTTP", "HTTP", 2) == (
+        group["TargetType"],
+        group["Port"],
+        group["Protocol"],
+        group["HealthCheckProtocol"],
+        group["HealthyThresholdCount"],
+    )
+    assert "8000" == variables(template, service)["PORT"]
+
+
+def test_what_scales_is_the_service(anywhere: Deployment, service: str) -> None:
+    """By the count of its tasks, and by every policy of its stack."""
+    template = anywhere[service]
+    target = template.only("AWS::ApplicationAutoScaling::ScalableTarget")
+    assert ("service/${shared:Cluster}/${ServiceFargateService.Name}", "ecs:service:DesiredCount", "ecs") == (
+        target.properties["ResourceId"],
+        target.properties["ScalableDimension"],
+        target.properties["ServiceNamespace"],
+    )
+    assert {f"${{{target.id}}}"} == {
+        policy.properties["ScalingTargetId"]
+        for policy in template.resources("AWS::ApplicationAutoScaling::ScalingPolicy")
+    }
 
 
 def test_a_service_exists_after_the_load_balancer_sends_to_it(anywhere: Deployment, service: str) -> None:
@@ -473,14 +580,27 @@ def test_services_find_each_other_by_the_mesh(anywhere: Deployment, service: str
 
 
 def test_a_database_is_reached_by_its_service_only(anywhere: Deployment, service: str) -> None:
-    """From nowhere else, and nothing goes out from it."""
+    """From nowhere else, and in subnets that reach nothing."""
     template = anywhere[service]
     assert {(5432, f"{service}:ServiceGroup")} == ingress(anywhere, f"{service}:DatabaseGroup")
-    # CDK's way to say nothing: https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_ec2.SecurityGroup.html
-    (egress,) = named(template, "DatabaseGroup").properties["SecurityGroupEgress"]
-    assert ("255.255.255.255/32", "icmp") == (egress["CidrIp"], egress["IpProtocol"])
-    subnets = template.only("AWS::RDS::DBSubnetGroup").properties["SubnetIds"]
-    assert [f"${{shared:VpcisolatedSubnet{zone}Subnet}}" for zone in (1, 2, 3)] == subnets
+    subnets = template.only("AWS::RDS::DBSubnetGroup")
+    isolated = [f"${{shared:VpcisolatedSubnet{zone}Subnet}}" for zone in (1, 2, 3)]
+    assert isolated == subnets.properties["SubnetIds"]
+    database = named(template, database_id(service)).properties
+    assert (f"${{{subnets.id}}}", ["${DatabaseGroup.GroupId}"]) == (
+        database["DBSubnetGroupName"],
+        database.get("VPCSecurityGroups", database.get("VpcSecurityGroupIds")),
+    )
+
+
+def test_a_database_is_called_as_its_service_asks_for_it(anywhere: Deployment, service: str) -> None:
+    """PostgreSQL 18, which the shop runs on one machine as well."""
+    database = named(anywhere[service], database_id(service)).properties
+    assert f"mercato_{service}" == database.get("DBName", database.get("DatabaseName"))
+    assert 5432 == int(database.get("Port", 5432))
+    engine = "aurora-postgresql" if service == "product" else "postgres"
+    assert (engine, "18") == (database["Engine"], database["EngineVersion"].partition(".")[0])
+    assert ["postgresql"] == database["EnableCloudwatchLogsExports"]
 
 
 def test_a_database_is_encrypted_and_watched_each_minute(anywhere: Deployment, service: str) -> None:
@@ -488,7 +608,9 @@ def test_a_database_is_encrypted_and_watched_each_minute(anywhere: Deployment, s
     template = anywhere[service]
     assert named(template, database_id(service)).properties["StorageEncrypted"]
     instances = [instance.properties for instance in template.resources("AWS::RDS::DBInstance")]
-    assert {60} == {instance["MonitoringInterval"] for instance in instances}
+    assert {(60, "${DatabaseMonitoring.Arn}")} == {
+        (instance["MonitoringInterval"], instance["MonitoringRoleArn"]) for instance in instances
+    }
     assert {False} == {instance["PubliclyAccessible"] for instance in instances}
 
 
@@ -516,12 +638,31 @@ def test_a_database_has_a_standby_where_its_absence_would_be_felt(anywhere: Depl
 # --- alarms
 
 
+def of_database(service: str) -> dict[str, Any]:
+    """Whose metrics are looked at."""
+    kind = "DBClusterIdentifier" if service == "product" else "DBInstanceIdentifier"
+    return {"namespace": "AWS/RDS", "dimensions": {kind: f"${{{database_id(service)}}}"}}
+
+
+def of_balancer() -> dict[str, Any]:
+    """What the load balancer measures of the service."""
+    return {
+        "namespace": "AWS/ApplicationELB",
+        "dimensions": {
+            "LoadBalancer": "${shared:LoadBalancer.LoadBalancerFullName}",
+            "TargetGroup": "${ServiceTargets.TargetGroupFullName}",
+        },
+    }
+
+
 def alarm(deployment: Deployment, service: str, logical_id: str) -> dict[str, Any]:
     """Metric, comparison, threshold, periods and their length of an alarm that tells both of its ends."""
     made = named(deployment[service], logical_id).properties
     assert ["${observability:Alerts}"] == made["AlarmActions"] == made["OKActions"]
     assert "notBreaching" == made["TreatMissingData"]
+    one = "MetricName" in made
     return {
+        **({"namespace": made["Namespace"], "dimensions": dimensions(made)} if one else {}),
         "metric": made.get("MetricName"),
         "statistic": made.get("Statistic", made.get("ExtendedStatistic")),
         "above": made["ComparisonOperator"] == "GreaterThanThreshold",
@@ -534,6 +675,7 @@ def alarm(deployment: Deployment, service: str, logical_id: str) -> dict[str, An
 def test_a_slow_service_is_told_of(anywhere: Deployment, service: str) -> None:
     """One request in a hundred takes more than a second, for a quarter of an hour."""
     assert {
+        **of_balancer(),
         "metric": "TargetResponseTime",
         "statistic": "p99",
         "above": True,
@@ -548,7 +690,7 @@ def test_fewer_tasks_than_desired_are_told_of(anywhere: Deployment, service: str
     made = alarm(anywhere, service, "ServiceTasksMissing")
     assert (False, 0, 10) == (made["above"], made["threshold"], made["periods"])
     expression, *counts = named(anywhere[service], "ServiceTasksMissing").properties["Metrics"]
-    assert "running - desired" == expression["Expression"]
+    assert ("running - desired", True) == (expression["Expression"], expression["ReturnData"])
     where = [
         {"Name": "ClusterName", "Value": f"mercato-{anywhere.name}"},
         {"Name": "ServiceName", "Value": service},
@@ -559,17 +701,19 @@ def test_fewer_tasks_than_desired_are_told_of(anywhere: Deployment, service: str
             each["MetricStat"]["Metric"]["MetricName"],
             each["MetricStat"]["Metric"]["Dimensions"],
             each["MetricStat"]["Period"],
+            each["MetricStat"]["Stat"],
         )
         for each in counts
     } == {
-        "running": ("ECS/ContainerInsights", "RunningTaskCount", where, 60),
-        "desired": ("ECS/ContainerInsights", "DesiredTaskCount", where, 60),
+        "running": ("ECS/ContainerInsights", "RunningTaskCount", where, 60, "Average"),
+        "desired": ("ECS/ContainerInsights", "DesiredTaskCount", where, 60, "Average"),
     }
 
 
 def test_a_database_that_is_busy_is_told_of(anywhere: Deployment, service: str) -> None:
     """More than 80 % for a quarter of an hour."""
     assert {
+        **of_database(service),
         "metric": "CPUUtilization",
         "statistic": "Average",
         "above": True,
@@ -583,6 +727,7 @@ def test_connections_are_told_of_before_there_are_none_left(anywhere: Deployment
     """By its memory a t3.micro has 112, a t3.small 225, and Aurora of at most 4 ACU 823."""
     most = {"order": 180, "product": 640}.get(service, 80)
     assert {
+        **of_database(service),
         "metric": "DatabaseConnections",
         "statistic": "Average",
         "above": True,
@@ -596,6 +741,7 @@ def test_connections_are_told_of_before_there_are_none_left(anywhere: Deployment
 def test_storage_is_told_of_before_there_is_none_left(anywhere: Deployment, service: str) -> None:
     """Less than 2 GiB. Aurora's grows by itself, and Serverless v2 reports nothing of what is local."""
     assert {
+        **of_database(service),
         "metric": "FreeStorageSpace",
         "statistic": "Minimum",
         "above": False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.environment import SERVICES
-from infra.testing import Deployment, attributes, ingress, named, statements
+from infra.testing import Deployment, attributes, ingress, may, named, rights, statements
 
 _ZONES = (0, 1, 2)
 _NOT_FOUND = {
@@ -28,11 +28,18 @@ def subnets(deployment: Deployment, kind: str) -> list[tuple[str, str]]:
 
 
 def routes(deployment: Deployment, kind: str) -> set[str]:
-    """Where the subnets of a kind send what is for the world."""
+    """Where the subnets of a kind send what is for the world: by the table that each of them has."""
+    shared = deployment["shared"]
+    tables = {
+        each.properties["RouteTableId"]
+        for each in shared.resources("AWS::EC2::SubnetRouteTableAssociation")
+        if each.properties["SubnetId"].startswith(f"${{Vpc{kind}Subnet")
+    }
+    assert 3 == len(tables)
     return {
         route.properties.get("NatGatewayId") or route.properties["GatewayId"]
-        for route in deployment["shared"].resources("AWS::EC2::Route")
-        if f"Vpc{kind}Subnet" in route.properties["RouteTableId"]
+        for route in shared.resources("AWS::EC2::Route")
+        if route.properties["RouteTableId"] in tables
         and route.properties["DestinationCidrBlock"] == "0.0.0.0/0"
     }
 
@@ -70,6 +77,20 @@ def test_private_subnets_reach_out_by_nat_and_isolated_ones_not_at_all(anywhere:
     assert {"${VpcpublicSubnet1NATGateway}", "${VpcpublicSubnet2NATGateway}"} == routes(anywhere, "private")
     assert {"${VpcIGW}"} == routes(anywhere, "public")
     assert set() == routes(anywhere, "isolated")
+    attachment = anywhere["shared"].only("AWS::EC2::VPCGatewayAttachment").properties
+    assert "${VpcIGW}" == attachment["InternetGatewayId"]
+
+
+def test_images_and_layers_do_not_pass_a_nat_gateway(anywhere: Deployment) -> None:
+    """Which charges for each byte: every subnet has a way to S3 of its own."""
+    shared = anywhere["shared"]
+    endpoint = shared.only("AWS::EC2::VPCEndpoint").properties
+    assert ("Gateway", "com.amazonaws.${AWS::Region}.s3") == (
+        endpoint["VpcEndpointType"],
+        endpoint["ServiceName"],
+    )
+    tables = {f"${{{table.id}}}" for table in shared.resources("AWS::EC2::RouteTable")}
+    assert tables == set(endpoint["RouteTableIds"])
 
 
 def test_nothing_is_given_a_public_address_by_its_subnet(anywhere: Deployment) -> None:
@@ -84,11 +105,16 @@ def test_nothing_is_given_a_public_address_by_its_subnet(anywhere: Deployment) -
 def test_all_traffic_is_in_the_flow_logs(anywhere: Deployment) -> None:
     """What was refused as well: that is what one looks for."""
     flow_log = anywhere["shared"].only("AWS::EC2::FlowLog").properties
-    assert ("${Vpc}", "ALL", "${FlowLogs}") == (
+    assert ("VPC", "${Vpc}", "ALL", "cloud-watch-logs", "${FlowLogs}", "${VpcAllIAMRole.Arn}") == (
+        flow_log["ResourceType"],
         flow_log["ResourceId"],
         flow_log["TrafficType"],
+        flow_log["LogDestinationType"],
         flow_log["LogGroupName"],
+        flow_log["DeliverLogsPermissionArn"],
     )
+    write = may("logs:CreateLogStream PutLogEvents DescribeLogStreams", "${FlowLogs.Arn}")
+    assert write == rights(anywhere["shared"], "VpcAllIAMRole")
 
 
 # --- cluster
@@ -101,7 +127,10 @@ def test_the_cluster_runs_on_fargate_with_container_insights(anywhere: Deploymen
     assert f"mercato-{anywhere.name}" == cluster["ClusterName"]
     assert [{"Name": "containerInsights", "Value": "enhanced"}] == cluster["ClusterSettings"]
     providers = shared.only("AWS::ECS::ClusterCapacityProviderAssociations").properties
-    assert ["FARGATE", "FARGATE_SPOT"] == providers["CapacityProviders"]
+    assert ("${Cluster}", ["FARGATE", "FARGATE_SPOT"]) == (
+        providers["Cluster"],
+        providers["CapacityProviders"],
+    )
     assert [] == list(shared.resources("AWS::AutoScaling::AutoScalingGroup"))
 
 
@@ -144,12 +173,22 @@ def test_the_load_balancer_reaches_services_and_nothing_else(anywhere: Deploymen
     """Should it ever be turned against the network, it finds their port."""
     group = named(anywhere["shared"], "LoadBalancerGroup").properties
     assert [] == group.get("SecurityGroupEgress", [])
-    assert {8000} == {
-        port
-        for stack, rule in anywhere.resources("AWS::EC2::SecurityGroupEgress")
-        if rule.properties["GroupId"].endswith("LoadBalancerGroup.GroupId}")
-        for port in (rule.properties["FromPort"], rule.properties["ToPort"])
+    rules = [(stack, rule.properties) for stack, rule in anywhere.resources("AWS::EC2::SecurityGroupEgress")]
+    assert {("shared", "${Mesh.GroupId}"), *((name, "${ServiceGroup.GroupId}") for name in SERVICES)} == {
+        (stack, rule["DestinationSecurityGroupId"]) for stack, rule in rules
     }
+    assert {("tcp", 8000, 8000)} == {
+        (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) for _, rule in rules
+    }
+    assert {"${LoadBalancerGroup.GroupId}"} == {
+        rule["GroupId"].replace("${shared:", "${") for _, rule in rules
+    }
+
+
+def test_services_may_call_whom_they_need(anywhere: Deployment) -> None:
+    """AWS, the payment provider: by names, which a security group does not know."""
+    (rule,) = named(anywhere["shared"], "Mesh").properties["SecurityGroupEgress"]
+    assert ("0.0.0.0/0", "-1") == (rule["CidrIp"], rule["IpProtocol"])
 
 
 def test_services_are_reached_from_the_load_balancer_and_each_other_only(anywhere: Deployment) -> None:
@@ -160,7 +199,11 @@ def test_services_are_reached_from_the_load_balancer_and_each_other_only(anywher
 def test_without_a_domain_port_80_answers_what_nobody_claims(in_dev: Deployment) -> None:
     """A path of no service is told so by the load balancer itself."""
     (listener,) = in_dev["shared"].resources("AWS::ElasticLoadBalancingV2::Listener")
-    assert (80, "HTTP") == (listener.properties["Port"], listener.properties["Protocol"])
+    assert ("${LoadBalancer}", 80, "HTTP") == (
+        listener.properties["LoadBalancerArn"],
+        listener.properties["Port"],
+        listener.properties["Protocol"],
+    )
     assert [_NOT_FOUND] == listener.properties["DefaultActions"]
 
 
@@ -170,9 +213,14 @@ def test_with_a_domain_port_80_leads_to_443(with_domain: Deployment) -> None:
         listener.properties["Port"]: listener.properties
         for listener in with_domain["shared"].resources("AWS::ElasticLoadBalancingV2::Listener")
     }
-    assert {80, 443} == set(listeners)
-    (redirect,) = listeners[80]["DefaultActions"]
-    assert {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"} == redirect["RedirectConfig"]
+    assert {80: "HTTP", 443: "HTTPS"} == {port: each["Protocol"] for port, each in listeners.items()}
+    assert {"${LoadBalancer}"} == {each["LoadBalancerArn"] for each in listeners.values()}
+    assert [
+        {
+            "Type": "redirect",
+            "RedirectConfig": {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"},
+        }
+    ] == listeners[80]["DefaultActions"]
     assert [_NOT_FOUND] == listeners[443]["DefaultActions"]
     assert [{"CertificateArn": "${Certificate}"}] == listeners[443]["Certificates"]
     # TLS 1.2 at least: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
@@ -183,13 +231,18 @@ def test_the_load_balancer_is_called_by_the_name_in_its_certificate(with_domain:
     """Else the gateway, which verifies it, would not talk to it."""
     shared = with_domain["shared"]
     certificate = shared.only("AWS::CertificateManager::Certificate").properties
-    assert ("origin.mercato.example.com", "DNS") == (
+    name, zone = "origin.mercato.example.com", "Z0123456789ABC"
+    assert (name, "DNS", [{"DomainName": name, "HostedZoneId": zone}]) == (
         certificate["DomainName"],
         certificate["ValidationMethod"],
+        certificate["DomainValidationOptions"],
     )
     record = shared.only("AWS::Route53::RecordSet").properties
-    assert ("origin.mercato.example.com.", "Z0123456789ABC") == (record["Name"], record["HostedZoneId"])
-    assert "dualstack.${LoadBalancer.DNSName}" == record["AliasTarget"]["DNSName"]
+    assert (f"{name}.", "A", zone) == (record["Name"], record["Type"], record["HostedZoneId"])
+    assert {
+        "DNSName": "dualstack.${LoadBalancer.DNSName}",
+        "HostedZoneId": "${LoadBalancer.CanonicalHostedZoneID}",
+    } == record["AliasTarget"]
 
 
 def test_the_load_balancer_drops_invalid_headers_and_logs_every_request(anywhere: Deployment) -> None:
@@ -213,6 +266,8 @@ def test_who_logs_may_write_to_the_bucket_of_access_logs_before_it_has_to(anywhe
         (statement["Principal"]["Service"], *statement["Action"], *statement["Resource"])
         for statement in statements(policy.properties["PolicyDocument"])
         if statement["Effect"] == "Allow"
+        # Of this account: the bucket is nobody's to fill.
+        and statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "${AWS::AccountId}"}}
     }
     assert {
         (
@@ -224,6 +279,16 @@ def test_who_logs_may_write_to_the_bucket_of_access_logs_before_it_has_to(anywhe
     } == allowed
     balancer = shared.only("AWS::ElasticLoadBalancingV2::LoadBalancer")
     assert policy.id in balancer.attributes["DependsOn"]
+
+
+def test_access_logs_are_kept_for_90_days(anywhere: Deployment) -> None:
+    """Then they go, and a day later what was left of old versions."""
+    (rule,) = named(anywhere["shared"], "AccessLogs").properties["LifecycleConfiguration"]["Rules"]
+    assert {
+        "Status": "Enabled",
+        "ExpirationInDays": 90,
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+    } == rule
 
 
 # --- logs, secrets, outputs
@@ -251,6 +316,13 @@ def test_the_key_of_the_logs_serves_log_groups_of_the_account(anywhere: Deployme
     assert key["EnableKeyRotation"]
     _, statement = statements(key["KeyPolicy"])
     assert {"Service": "logs.${AWS::Region}.amazonaws.com"} == statement["Principal"]
+    assert [
+        "kms:Decrypt",
+        "kms:Describe*",
+        "kms:Encrypt",
+        "kms:GenerateDataKey*",
+        "kms:ReEncrypt*",
+    ] == statement["Action"]
     assert {
         "ArnLike": {
             "kms:EncryptionContext:aws:logs:arn": (

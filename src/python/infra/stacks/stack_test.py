@@ -12,7 +12,7 @@ import pytest
 
 from infra.environment import NAMES, SERVICES
 from infra.template import Template
-from infra.testing import Deployment
+from infra.testing import Deployment, statements
 
 _STACKS = {
     "mercato-ci",
@@ -129,6 +129,123 @@ _NAMES_OF = {
     "AWS::ApiGateway::RestApi": ("Name",),
     "AWS::ApiGateway::VpcLink": ("Name",),
     "AWS::ApplicationAutoScaling::ScalingPolicy": ("PolicyName",),
+}
+
+
+def test_what_outlives_its_stack_outlives_being_replaced(anywhere: Deployment) -> None:
+    """CloudFormation has a word for each, and deletes by either."""
+    differ = [
+        (stack, resource.id)
+        for stack, resource in anywhere.resources()
+        if resource.attributes.get("DeletionPolicy") != resource.attributes.get("UpdateReplacePolicy")
+    ]
+    assert [] == differ
+
+
+def test_what_cannot_be_made_again_outlives_its_stack(anywhere: Deployment) -> None:
+    """Keys, without which nothing is read any more, images, registries, databases, access logs."""
+    kept = {
+        "AWS::KMS::Key": "Retain",
+        "AWS::S3::Bucket": "Retain",
+        "AWS::ECR::Repository": "Retain",
+        "AWS::RDS::DBCluster": "Snapshot",
+        "AWS::ElastiCache::ReplicationGroup": "Snapshot",
+    }
+    for stack, resource in anywhere.resources():
+        if resource.type in kept:
+            assert kept[resource.type] == resource.attributes["DeletionPolicy"], (stack, resource.id)
+
+
+def test_a_key_is_rotated_and_its_account_s_to_give(anywhere: Deployment) -> None:
+    """Else no policy of a role could name it, and nobody could change it."""
+    for stack, key in anywhere.resources("AWS::KMS::Key"):
+        owner, *_ = statements(key.properties["KeyPolicy"])
+        assert key.properties["EnableKeyRotation"], stack
+        assert {
+            "Effect": "Allow",
+            "Principal": {"AWS": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"},
+            "Action": ["kms:*"],
+            "Resource": ["*"],
+        } == owner, stack
+
+
+def test_every_bucket_is_closed(anywhere: Deployment) -> None:
+    """Encrypted, versioned, without access control lists, never public, and by TLS only."""
+    found = list(anywhere.resources("AWS::S3::Bucket"))
+    assert {"shared", "product"} == {stack for stack, _ in found}
+    for stack, bucket in found:
+        properties = bucket.properties
+        assert {True} == set(properties["PublicAccessBlockConfiguration"].values())
+        assert 4 == len(properties["PublicAccessBlockConfiguration"])
+        assert {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]} == properties["OwnershipControls"]
+        assert {"Status": "Enabled"} == properties["VersioningConfiguration"]
+        (encryption,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert {"SSEAlgorithm": "AES256"} == encryption["ServerSideEncryptionByDefault"]
+        policy = anywhere[stack].only("AWS::S3::BucketPolicy").properties
+        assert f"${{{bucket.id}}}" == policy["Bucket"]
+        (denied,) = [each for each in statements(policy["PolicyDocument"]) if each["Effect"] == "Deny"]
+        assert {
+            "Effect": "Deny",
+            "Principal": {"AWS": "*"},
+            "Action": ["s3:*"],
+            "Resource": [f"${{{bucket.id}.Arn}}", f"${{{bucket.id}.Arn}}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        } == denied
+
+
+def test_what_only_answers_calls_nobody(anywhere: Deployment) -> None:
+    """Databases and the cache: their groups let nothing out, which CDK has to say by a rule for nobody."""
+    closed = [
+        (stack, group)
+        for stack, group in anywhere.resources("AWS::EC2::SecurityGroup")
+        if group.id in ("DatabaseGroup", "CacheGroup")
+    ]
+    assert len(SERVICES) + 1 == len(closed)
+    for _, group in closed:
+        (rule,) = group.properties["SecurityGroupEgress"]
+        assert ("255.255.255.255/32", "icmp", 252, 86) == (
+            rule["CidrIp"],
+            rule["IpProtocol"],
+            rule["FromPort"],
+            rule["ToPort"],
+        )
+
+
+def test_everything_is_in_the_one_network(anywhere: Deployment) -> None:
+    """What is in another is reached from nowhere."""
+    networks = {
+        resource.properties[key].replace("${shared:", "${")
+        for _, resource in anywhere.resources()
+        for key in ("VpcId", "Vpc")
+        if isinstance(resource.properties.get(key), str)
+    }
+    assert {"${Vpc}"} == networks
+
+
+def test_a_role_is_taken_by_one_service_of_aws(anywhere: Deployment) -> None:
+    """By the one that needs it; but the pipeline's, which GitHub takes."""
+    for stack, role in anywhere.resources("AWS::IAM::Role"):
+        (trust,) = role.properties["AssumeRolePolicyDocument"]["Statement"]
+        assert "Allow" == trust["Effect"]
+        if stack == "mercato-ci":
+            continue
+        expected = next(who for ending, who in _TAKEN_BY.items() if role.id.endswith(ending))
+        assert ("sts:AssumeRole", {"Service": f"{expected}.amazonaws.com"}) == (
+            trust["Action"],
+            trust["Principal"],
+        ), (stack, role.id)
+
+
+_TAKEN_BY = {
+    "TaskRole": "ecs-tasks",
+    "ExecutionRole": "ecs-tasks",
+    "FaultAgentRole": "ssm",
+    "MigratorRole": "lambda",
+    "MonitorRole": "lambda",
+    "DatabaseMonitoring": "monitoring.rds",
+    "VpcAllIAMRole": "vpc-flow-logs",
+    "CloudWatchRole": "apigateway",
+    "Role": "fis",
 }
 
 

@@ -66,6 +66,7 @@ def routing(template: Template) -> tuple[list[str], int]:
     rule = template.only("AWS::ElasticLoadBalancingV2::ListenerRule").properties
     assert [{"Type": "forward", "TargetGroupArn": "${ServiceTargets}"}] == rule["Actions"]
     (condition,) = rule["Conditions"]
+    assert "path-pattern" == condition["Field"]
     return condition["PathPatternConfig"]["Values"], rule["Priority"]
 
 
@@ -112,7 +113,7 @@ def steps(template: Template) -> Steps:
         if policy.properties["PolicyType"] == "StepScaling"
     ]
     said = policy.properties["StepScalingPolicyConfiguration"]
-    assert "ChangeInCapacity" == said["AdjustmentType"]
+    assert ("ChangeInCapacity", "Maximum") == (said["AdjustmentType"], said["MetricAggregationType"])
     (alarm,) = [
         alarm.properties
         for alarm in template.resources("AWS::CloudWatch::Alarm")

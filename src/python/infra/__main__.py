@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra import difference, environment, released, synthesis
+from infra import difference, environment, example, released, synthesis
 from infra.difference import DifferenceError
 from infra.environment import NAMES, SERVICES, ContextError
 from infra.scaling.policy import PolicyError
@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_synth(commands)
     _add_diff(commands)
+    _add_docs(commands)
     arguments = parser.parse_args(argv)
     try:
         status: int = arguments.run(arguments)
@@ -45,6 +46,9 @@ def _add_synth(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     synth.add_argument("environments", nargs="*", metavar="ENVIRONMENT", help=f"{', '.join(NAMES)} (dev)")
     _add_context(synth)
     synth.add_argument("--output", type=Path, help="folder, with one of each environment (cdk.out)")
+    synth.add_argument(
+        "--example", action="store_true", help="as for tests and pages, with a domain and images of nobody"
+    )
     synth.add_argument("--lint", action="store_true", help="have cfn-lint judge the templates as well")
     synth.set_defaults(run=_synth)
 
@@ -65,6 +69,17 @@ def _add_diff(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--release", action="store_true", help="and let these be the released ones, where nothing is refused"
     )
     diff.set_defaults(run=_diff)
+
+
+def _add_docs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    docs = commands.add_parser("docs", help="write the pages of docs/deployment from the templates")
+    docs.add_argument(
+        "--check", action="store_true", help="write nothing; fail if a page is stale, and say which"
+    )
+    docs.add_argument(
+        "--templates", type=Path, help="folder with the templates of all environments (they are made anew)"
+    )
+    docs.set_defaults(run=_docs)
 
 
 def _add_context(parser: argparse.ArgumentParser) -> None:
@@ -88,11 +103,36 @@ def _synth(arguments: argparse.Namespace) -> int:
         )
     output = arguments.output or ROOT / "cdk.out"
     for name in arguments.environments or ["dev"]:
-        made = environment.load(_images() | context | {"environment": name})
+        given = dict(example.context(name)) if arguments.example else _images()
+        made = environment.load(given | context | {"environment": name})
         status = _write(made, output / name, lint=arguments.lint)
         if status:
             return status
     return 0
+
+
+def _docs(arguments: argparse.Namespace) -> int:
+    # Imported here: no other command has need of prices and pictures.
+    from infra import pages
+
+    with tempfile.TemporaryDirectory(prefix="mercato-templates-") as scratch:
+        folder = arguments.templates or Path(scratch)
+        if arguments.templates is None:
+            for name in NAMES:
+                synthesis.synthesise(environment.load(example.context(name)), folder / name)
+        made = pages.pages(folder)
+    docs = ROOT / pages.FOLDER
+    stale = pages.stale(made, docs)
+    for name in stale:
+        if arguments.check:
+            say(f"{pages.FOLDER / name} is stale: {pages.COMMAND} writes it anew")
+        else:
+            docs.mkdir(parents=True, exist_ok=True)
+            (docs / name).write_text(made[name], "utf-8")
+            say(f"{pages.FOLDER / name} is written anew")
+    if not stale:
+        say("the pages are of the templates as they are")
+    return 1 if stale and arguments.check else 0
 
 
 def _write(made: environment.Environment, output: Path, *, lint: bool) -> int:

@@ -7,20 +7,13 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra import template
-from infra.environment import SERVICES
+from infra import example, template
 
 ENVIRONMENT = "prod"
 FOLDER = Path("src/python/infra/released")
 
 # In the place of what only who deploys can say; the versions of services are not infrastructure.
-CONTEXT: Mapping[str, str] = {
-    "environment": ENVIRONMENT,
-    "domain_name": "mercato.example.com",
-    "hosted_zone_id": "Z0123456789ABC",
-    "alert_email": "oncall@mercato.example.com",
-    **{f"{service}_image": "1.0.0" for service in SERVICES},
-}
+CONTEXT: Mapping[str, str] = example.context(ENVIRONMENT)
 
 
 def release(made: Path, folder: Path) -> int:

@@ -197,7 +197,13 @@ def _targets() -> Iterable[dict[str, Any]]:
     yield target("3rdparty/python/infra:reqs#aws-cdk-lib", requirements=["aws-cdk-lib"])
     topology = "src/python/contracts/topology.py@resolve=shop"
     cdk = "3rdparty/python/infra:reqs#aws-cdk-lib"
-    yield source("src/python/infra/app.py", cdk, topology, address="src/python/infra/app.py:lib")
+    yield source(
+        "src/python/infra/app.py",
+        cdk,
+        topology,
+        "src/python/infra:data",
+        address="src/python/infra/app.py:lib",
+    )
     yield source("src/python/infra/environments/prod.toml", address="src/python/infra:data")
 
 

@@ -64,7 +64,7 @@ CONTRACTS = Thing(
 INFRA = Thing(
     "infra",
     "src/python/infra",
-    ("src/python/infra/app.py:lib", "src/python/infra:data"),
+    ("src/python/infra/app.py:lib",),
     _LOCKS.format("infra"),
     least=Bump.MINOR,
 )

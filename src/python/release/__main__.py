@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from release import applying, graph
 from release.plan import Planned, bumps, plan
-from release.promises import REGISTRY
 from release.repository import Repository
 from release.thing import THINGS, named
 from release.version import ReleaseError, Version
@@ -51,9 +52,8 @@ def _apply(arguments: argparse.Namespace) -> int:
         status = _may_go(arguments, chosen)
         if status:
             return status
-    status = applying.apply(
-        repository, planned, chosen, lambda: _gate("check", "--registry", _registry(arguments))
-    )
+    judge = partial(_contracts, arguments.root, "check")
+    status = applying.apply(repository, planned, chosen, judge)
     if status == 0:
         _say(f"{applying.message(chosen)}: committed and tagged. git push --follow-tags makes it known.")
     return status
@@ -73,17 +73,20 @@ def _may_go(arguments: argparse.Namespace, chosen: Mapping[str, Version]) -> int
 
 
 def _deployable(arguments: argparse.Namespace, name: str, version: str) -> int:
-    folder = arguments.root / "src/python/contracts/deployments"
     question = ("--service", name, "--version", version, "--to", arguments.to)
-    return _gate("can-i-deploy", *question, "--deployments", str(folder))
+    return _contracts(arguments.root, "can-i-deploy", *question)
 
 
-def _gate(*argv: str) -> int:
-    """What `./pants contracts` says, and its status."""
-    # It imports all services, which takes 2 s: a plan does without.
-    from gate.__main__ import main as contracts
+def _contracts(root: Path, *arguments: str) -> int:
+    """The status of `./pants contracts`, which says why.
 
-    return contracts(argv)
+    It has all services in it, and is another after each edit of one: a plan does without.
+    """
+    sys.stdout.flush()
+    try:
+        return subprocess.run([root / "pants", "contracts", *arguments], cwd=root, check=False).returncode
+    except OSError as error:
+        raise ReleaseError(f"{root}/pants contracts cannot be asked: {error}") from error
 
 
 def _planned(arguments: argparse.Namespace, repository: Repository) -> dict[str, Planned]:
@@ -95,10 +98,6 @@ def _planned(arguments: argparse.Namespace, repository: Repository) -> dict[str,
         raise ReleaseError(
             f"{arguments.graph} cannot be read: {error.strerror}; name another with --graph"
         ) from error
-
-
-def _registry(arguments: argparse.Namespace) -> str:
-    return str(arguments.root / REGISTRY)
 
 
 def _say(line: str) -> None:

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from gate.__main__ import main as gate
+import gate.__main__ as gate
 from release.__main__ import main
 from release.building import SERVICES, Shop
 
+# As much of the launcher as is asked for: the gate itself, in a process of its own.
+PANTS = f"""\
+#!/bin/sh
+shift
+PYTHONPATH='{os.pathsep.join(filter(None, sys.path))}' exec '{sys.executable}' -m {gate.__name__} "$@"
+"""
 ENVIRONMENTS = "src/python/contracts/deployments/environments"
 
 
@@ -19,6 +27,8 @@ def changed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.setenv("MERCATO_ROOT", str(shop.root))
     shop.edit(f"{SERVICES}/order/app.py", "NAME", "CALLED")
     shop.write(f"{ENVIRONMENTS}/staging.json", "{}\n")
+    shop.write("pants", PANTS)
+    (shop.root / "pants").chmod(0o755)
     shop.commit("fix(order): it is mended")
     return shop
 
@@ -32,7 +42,7 @@ def graph(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_a_plan_has_a_paragraph_for_each_thing(
-    changed: Shop, graph: str, capsys: pytest.CaptureFixture[str]
+    changed: Shop, graph: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """It writes nothing."""
     before = changed.state()
@@ -41,66 +51,66 @@ def test_a_plan_has_a_paragraph_for_each_thing(
         "order 1.0.0 -> 1.0.1 (patch)",
         "  changed: src/python/services/order/app.py",
         "user 1.0.0: nothing to release",
-    ] == capsys.readouterr().out.splitlines()
+    ] == capfd.readouterr().out.splitlines()
     assert before == changed.state()
 
 
 def test_a_plan_tells_what_a_larger_bump_comes_to(
-    changed: Shop, graph: str, capsys: pytest.CaptureFixture[str]
+    changed: Shop, graph: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Beside what is needed."""
     assert 0 == main(["plan", "order", "--bump", "order=major", "--graph", graph])
-    assert "  as asked: 2.0.0 (major)" == capsys.readouterr().out.splitlines()[-1]
+    assert "  as asked: 2.0.0 (major)" == capfd.readouterr().out.splitlines()[-1]
 
 
 def test_a_release_is_applied_where_the_registry_is_as_the_code_is(
-    changed: Shop, graph: str, capsys: pytest.CaptureFixture[str]
+    changed: Shop, graph: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """By the gate's own words, and then ours."""
     assert 0 == main(["apply", "order", "--graph", graph])
-    said = capsys.readouterr().out
+    said = capfd.readouterr().out
     assert "documents are published as the code has them, and break nobody." in said
     assert "chore(release): order 1.0.1: committed and tagged." in said
     assert "1.0.1\n" == changed.read(f"{SERVICES}/order/VERSION")
 
 
 def test_a_registry_that_is_stale_is_not_released(
-    changed: Shop, graph: str, capsys: pytest.CaptureFixture[str]
+    changed: Shop, graph: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The gate says what to do, and nothing is written."""
     changed.edit_document("openapi/order.json", lambda document: document["info"].update(title="Other"))
     changed.commit("docs: a title")
     before = changed.state()
     assert 1 == main(["apply", "order", "--graph", graph])
-    said = capsys.readouterr().err
+    said = capfd.readouterr().err
     assert "order: is not published as the code has it" in said
     assert "./pants contracts write" in said
     assert before == changed.state()
 
 
 def test_what_may_not_go_into_an_environment_is_not_released_for_it(
-    changed: Shop, graph: str, capsys: pytest.CaptureFixture[str]
+    changed: Shop, graph: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The gate's words and its status are passed on."""
     before = changed.state()
     assert 1 == main(["apply", "order", "--to", "staging", "--graph", graph])
-    assert "order 1.0.1 was not published (none was)" in capsys.readouterr().err
+    assert "order 1.0.1 was not published (none was)" in capfd.readouterr().err
     assert before == changed.state()
     folder = str(changed.root / "src/python/contracts/deployments")
-    assert 0 == gate(["publish", "--service", "order", "--version", "1.0.1", "--deployments", folder])
+    assert 0 == gate.main(["publish", "--service", "order", "--version", "1.0.1", "--deployments", folder])
     changed.commit("chore: order 1.0.1 is published")
     assert 0 == main(["apply", "order", "--to", "staging", "--graph", graph])
-    assert "Computer says yes: order 1.0.1" in capsys.readouterr().out
+    assert "Computer says yes: order 1.0.1" in capfd.readouterr().out
 
 
 def test_a_check_is_the_gates_of_the_version_that_stands(
-    changed: Shop, capsys: pytest.CaptureFixture[str]
+    changed: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """With its status; what meets nobody is not asked for."""
     assert 1 == main(["check", "order", "--to", "staging"])
-    assert "order 1.0.0 was not published" in capsys.readouterr().err
+    assert "order 1.0.0 was not published" in capfd.readouterr().err
     assert 1 == main(["check", "infra", "--to", "staging"])
-    assert "infra meets nobody in an environment" in capsys.readouterr().err
+    assert "infra meets nobody in an environment" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -113,21 +123,21 @@ def test_a_check_is_the_gates_of_the_version_that_stands(
     ],
 )
 def test_what_cannot_be_answered_is_one_sentence(
-    arguments: str, problem: str, changed: Shop, graph: str, capsys: pytest.CaptureFixture[str]
+    arguments: str, problem: str, changed: Shop, graph: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """With a status that stops a pipeline."""
     given = arguments.split()
     assert 1 == main([given[0], "--graph", graph, *given[1:]])
-    said = capsys.readouterr().err
+    said = capfd.readouterr().err
     assert problem in said
     assert 1 == said.count("\n")
 
 
-def test_the_help_names_what_can_be_released(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_names_what_can_be_released(capfd: pytest.CaptureFixture[str]) -> None:
     """Nobody has to look it up."""
     with pytest.raises(SystemExit):
         main(["apply", "--help"])
-    assert "contracts, infra" in " ".join(capsys.readouterr().out.split())
+    assert "contracts, infra" in " ".join(capfd.readouterr().out.split())
 
 
 def test_without_a_root_it_is_the_folder_where_the_command_is_run(

@@ -26,14 +26,24 @@ class Provisioned:
 class Broker:
     """The broker's process. It keeps accounts apart: the access key id, twelve digits, is the account."""
 
-    def __init__(self, *, log: Path, port: int | None = None, state: Path | None = None) -> None:
-        """With a `state` directory the broker saves itself there when stopped, and goes on from it."""
+    def __init__(
+        self,
+        *,
+        log: Path,
+        port: int | None = None,
+        state: Path | None = None,
+        module: str = "backing.broker_server",
+    ) -> None:
+        """With a `state` directory the broker saves itself there when stopped, and goes on from it.
+
+        `module` is the program: `backing.cloudformation_server` deploys templates, too.
+        """
         self.port = port or free_port()
         args = [str(self.port)] + ([str(state)] if state else [])
         # A long stop: the state of a large backlog takes its time.
         # It checks the signature of presigned URLs against the secret in its own environment.
         secret = {"AWS_SECRET_ACCESS_KEY": SECRET}
-        self.process = python_module("broker", "backing.broker_server", *args, log=log, env=secret)
+        self.process = python_module("broker", module, *args, log=log, env=secret)
 
     @property
     def endpoint(self) -> str:

@@ -31,7 +31,8 @@ from typing import Any
 
 # ministack reads its settings from the environment while it is imported.
 os.environ.setdefault("LOG_LEVEL", "WARNING")
-os.environ["SERVICES"] = "s3,secretsmanager,ses,sns,sqs,sts"
+# Another program that serves the broker may ask for more of AWS.
+os.environ["SERVICES"] = ",".join(filter(None, ("s3,secretsmanager,ses,sns,sqs,sts", os.environ.get("ALSO"))))
 if len(sys.argv) > 2:
     os.environ |= {
         "PERSIST_STATE": "1",

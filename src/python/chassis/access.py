@@ -47,18 +47,21 @@ class Ground:
 
     async def send(self, operation_id: str, token: str | None) -> int:
         """The status that a request which fits is answered with."""
+        return (await self.request(operation_id, token)).status_code
+
+    async def request(self, operation_id: str, token: str | None) -> httpx.Response:
+        """The answer to a request that fits."""
         operation = self.operation(operation_id)
         headers = {"Idempotency-Key": uuid.uuid4().hex}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        answer = await self.client.request(
+        return await self.client.request(
             operation.method,
             operation.url(self.known),
             params=operation.query(self.known),
             json=operation.content(self.known),
             headers=headers,
         )
-        return answer.status_code
 
 
 def ruled(rules: Mapping[str, Rule], *wanted: Rule) -> list[str]:

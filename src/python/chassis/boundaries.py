@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,20 +101,42 @@ async def broken(
     than by a problem document, that takes what is of another type, or refuses what fits. `known` names
     things that exist, by parameter or property; `headers` sign in anew for each request.
     """
-    found = []
-    for probe in probes(document, known):
-        sent = {name: value.encode() for name, value in headers().items()} | dict(probe.headers)
-        if probe.content is not None:
-            sent["Content-Type"] = b"application/json"
-        answer = await client.request(
-            probe.operation.method,
-            probe.url,
-            content=probe.content,
-            headers=[(name.encode(), value) for name, value in sent.items()],
-        )
-        if (why := _why_wrong(probe, answer)) is not None:
-            found.append(f"{probe.operation.method} {probe.operation.path}, {probe.what}: {why}")
-    return found
+    return [wrong for probe in probes(document, known) async for wrong in _wrong(client, probe, headers())]
+
+
+async def broken_by_a_body(
+    client: httpx.AsyncClient,
+    operation: Operation,
+    example: Callable[[], Awaitable[Any]],
+    headers: Callable[[bytes], Mapping[str, str]],
+    *,
+    refused: bool = False,
+) -> list[str]:
+    """The same of bodies that the document does not tell of, because one sender alone makes and signs them.
+
+    `example` makes one that fits, anew for each request, since what is told a second time has no effect;
+    every text and every number in it is one that is read. `headers` sign a body. `refused` says that each is.
+    """
+    return [
+        wrong
+        async for probe in _of_a_body(operation, example, refused=refused)
+        async for wrong in _wrong(client, probe, headers(probe.content or b""))
+    ]
+
+
+async def _wrong(client: httpx.AsyncClient, probe: Probe, headers: Mapping[str, str]) -> AsyncIterator[str]:
+    """Send the request; yields what is wrong with its answer."""
+    sent = {name: value.encode() for name, value in headers.items()} | dict(probe.headers)
+    if probe.content is not None:
+        sent["Content-Type"] = b"application/json"
+    answer = await client.request(
+        probe.operation.method,
+        probe.url,
+        content=probe.content,
+        headers=[(name.encode(), value) for name, value in sent.items()],
+    )
+    if (why := _why_wrong(probe, answer)) is not None:
+        yield f"{probe.operation.method} {probe.operation.path}, {probe.what}: {why}"
 
 
 def probes(document: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Probe]:
@@ -174,13 +196,52 @@ def _in_the_body(operation: Operation, known: Mapping[str, Any]) -> Iterator[Pro
     if operation.body is None:
         return
     url, fitting = operation.url(known), operation.content(known)
-    for what, raw in BODIES.items():
-        yield Probe(f"{what} as the body", operation, url, refused=True, content=raw)
+    yield from _whole_bodies(operation, url)
     for where, schema in operation.places(fitting):
         for what, text, refused in _values(schema):
-            body = json.dumps(_with(fitting, where, _MARK)).replace(f'"{_MARK}"', text).encode()
-            place = "/".join(map(str, where))
-            yield Probe(f"{what} in /{place}", operation, url, refused=refused, content=body)
+            yield _with_value(operation, url, fitting, where, what, text, refused=refused)
+
+
+async def _of_a_body(
+    operation: Operation, example: Callable[[], Awaitable[Any]], *, refused: bool
+) -> AsyncIterator[Probe]:
+    url, shape = operation.url({}), await example()
+    yield Probe("what fits", operation, url, fits=not refused, refused=refused, content=_json(shape))
+    for each in _whole_bodies(operation, url):
+        yield each
+    for where, kind in _places(shape, ()):
+        for what, text, misfit in _values({"type": kind}):
+            fitting = await example()
+            yield _with_value(operation, url, fitting, where, what, text, refused=refused or misfit)
+
+
+def _whole_bodies(operation: Operation, url: str) -> Iterator[Probe]:
+    for what, raw in BODIES.items():
+        yield Probe(f"{what} as the body", operation, url, refused=True, content=raw)
+
+
+def _with_value(
+    operation: Operation,
+    url: str,
+    fitting: Any,
+    where: tuple[str | int, ...],
+    what: str,
+    text: str,
+    *,
+    refused: bool,
+) -> Probe:
+    body = json.dumps(_with(fitting, where, _MARK)).replace(f'"{_MARK}"', text).encode()
+    place = "/".join(map(str, where))
+    return Probe(f"{what} in /{place}", operation, url, refused=refused, content=body)
+
+
+def _places(value: Any, where: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Each value within an object, by its path, with its type as JSON Schema calls it."""
+    if where:
+        yield where, {str: "string", int: "integer", dict: "object"}[type(value)]
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from _places(each, (*where, name))
 
 
 def _values(schema: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:

@@ -3,10 +3,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import httpx
-from fastapi import FastAPI
-from pydantic import BaseModel, Field
+import pytest
+from fastapi import FastAPI, Request
+from pydantic import BaseModel, Field, ValidationError
 
 from chassis import boundaries
+from chassis.operations import operations
+from chassis.problems import Invalid
 from chassis.service import create_app
 
 
@@ -59,3 +62,35 @@ async def test_what_holds_at_every_bound_is_not() -> None:
         return str(body.many.to_bytes(4))
 
     assert [] == await broken(app)
+
+
+@pytest.mark.parametrize(
+    ("refused", "found"),
+    [
+        (False, ["a bool in /many: was taken (200)", "53 bits in /many: answered 500"]),
+        (True, ["what fits: was taken (200)", "0 in /many: was taken (200)"]),
+    ],
+)
+async def test_a_body_that_the_document_leaves_out_is_tried_too(refused: bool, found: list[str]) -> None:
+    """At each of its places, as its sender signs it; or it must be refused, whatever it is."""
+    app = service()
+
+    @app.post("/counts", operation_id="count")
+    async def count(request: Request) -> str:
+        try:
+            body = Careless.model_validate_json(await request.body())
+        except ValidationError:
+            raise Invalid("many: say how many.") from None
+        assert request.headers["X-Length"] == str(len(await request.body()))
+        return str(body.many.to_bytes(4))
+
+    async def example() -> dict[str, int]:
+        return {"many": 1}
+
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        (operation,) = (each for each in operations(app.openapi()) if each.id == "count")
+        told = await boundaries.broken_by_a_body(
+            client, operation, example, lambda body: {"X-Length": str(len(body))}, refused=refused
+        )
+    assert set(found) <= {each.removeprefix("POST /counts, ") for each in told}

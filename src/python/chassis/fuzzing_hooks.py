@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import schemathesis
@@ -17,11 +18,11 @@ from schemathesis.openapi.checks import (
     UnsupportedMethodResponse,
 )
 
+from chassis.openapi import PROBLEMS
 from chassis.text import PATTERN
 
 NOT_THERE_YET = ("POST /api/users", "POST /api/products/{product_id}/images")
 KEY = "Idempotency-Key"
-INVALID = "/problems/invalid"
 # Of all addresses that the format allows, those that a mail server on the internet can have.
 _WORD = st.from_regex(r"[a-z][a-z0-9]{0,20}", fullmatch=True)
 _EMAILS = st.builds("{}.{}@{}.com".format, _WORD, _WORD, _WORD)
@@ -29,12 +30,18 @@ _EMAILS = st.builds("{}.{}@{}.com".format, _WORD, _WORD, _WORD)
 schemathesis.openapi.format("email", _EMAILS)
 
 _used: set[str] = set()
+# The operations, and the types of problems by which they may refuse what fits.
+_explained: set[tuple[str, object]] = set()
 
 
 @schemathesis.hook
 def before_load_schema(context: HookContext, raw_schema: Any) -> None:  # noqa: ARG001
-    """What texts may hold is in the document under a name of its own: `chassis.text` says why."""
+    """What texts may hold is in the document under a name of its own: `chassis.text` says why.
+
+    So are the refusals of what fits: `chassis.openapi`.
+    """
     _restate(raw_schema)
+    _explained.update(_refusals(raw_schema))
 
 
 @schemathesis.hook
@@ -53,8 +60,8 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
     """Whether it is one.
 
     A well-formed request may be refused for what the shop knows: a password that is guessed soon, a product
-    that nobody sells. Such a refusal is a problem with a name of its own, and breaks no promise of the
-    document. That a request is malformed is said by one problem alone, and never of one that fits.
+    that nobody sells. Such a refusal is a problem with a name of its own, which the document has at that
+    operation.
 
     QUERY without a Content-Type is malformed wherever it is sent, says its specification, and so says Envoy.
 
@@ -62,10 +69,17 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
     that was announced is none until it is uploaded.
     """
     if isinstance(failure, RejectedPositiveData):
-        return _problem_type(response) in (None, INVALID)
+        return (failure.operation, _problem_type(response)) not in _explained
     if isinstance(failure, UnsupportedMethodResponse):
         return (failure.method, failure.status_code) != ("QUERY", 400)
     return not (isinstance(failure, EnsureResourceAvailability) and failure.created_with in NOT_THERE_YET)
+
+
+def _refusals(schema: Any) -> Iterator[tuple[str, str]]:
+    for path, item in schema["paths"].items():
+        for method, operation in item.items():
+            for response in operation["responses"].values():
+                yield from ((f"{method.upper()} {path}", problem) for problem in response.get(PROBLEMS, ()))
 
 
 def _restate(schema: Any) -> None:

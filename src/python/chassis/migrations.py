@@ -9,18 +9,25 @@ import sqlalchemy as sa
 from alembic import command, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
+from chassis import logs
 from chassis.database import engine
 from chassis.login import Login
+
+log = logs.get(__name__)
 
 # Any number, the same in every service: two migrations of one database must not run at once.
 _LOCK = 5_207_331_704
 
 
 def upgrade(folder: Path, database: Login | str, revision: str = "head") -> None:
-    """Bring `database` to `revision` of the migrations in `folder`; waits while another does."""
+    """Bring `database` to `revision` of the migrations in `folder`; waits while another does.
+
+    One that a later version has brought further is left as it is.
+    """
     asyncio.run(upgrade_async(folder, database, revision))
 
 
@@ -99,4 +106,19 @@ def _run(connection: sa.Connection, folder: Path, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    newer = _newer_than_known(connection, config)
+    if newer is None:
+        command.upgrade(config, revision)
+    else:
+        log.warning("the database is newer than this version, and is left as it is", revision=newer)
+
+
+def _newer_than_known(connection: sa.Connection, config: Config) -> str | None:
+    """The revision of the database, where a later version of the service has brought it there.
+
+    Revisions are numbered. A version that is rolled back to finds tables that its successor has added to, and
+    works with them: what is added in one version is not relied on, nor the old taken away, before the next.
+    """
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    return current if current is not None and current > max(known) else None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.util.exc import CommandError
 
 from chassis import migrations
 from chassis.conftest import JOBS
@@ -85,6 +86,26 @@ async def test_a_database_comes_from_any_state_to_the_newest(database_url: str, 
     write(folder, second=SECOND.format(then=""))
     await upgrade_async(folder, database_url)
     assert await differences(database_url, tables(sa.Column("name", sa.Text))) == []
+
+
+async def test_a_database_that_is_further_is_left_as_it_is(
+    database_url: str, folder: Path, tmp_path: Path
+) -> None:
+    """A version that is rolled back to runs its migrations, too, and finds what its successor left."""
+    write(folder, second=SECOND.format(then=""))
+    await upgrade_async(folder, database_url)
+    before = write(tmp_path / "before", first=FIRST)
+    await upgrade_async(before, database_url)
+    assert [] == await differences(database_url, tables(sa.Column("name", sa.Text)))
+
+
+async def test_a_revision_that_no_version_can_have_made_is_refused(database_url: str, folder: Path) -> None:
+    """It comes before the first: the database is somebody else's."""
+    await upgrade_async(folder, database_url)
+    async with Database(database_url).transaction() as tx:
+        await tx.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
+    with pytest.raises(CommandError, match="0000"):
+        await upgrade_async(folder, database_url)
 
 
 async def test_two_at_once_wait_for_each_other(database_url: str, folder: Path) -> None:

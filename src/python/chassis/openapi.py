@@ -7,14 +7,26 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from chassis.problems import MEDIA_TYPE, ProblemDocument
+from chassis.idempotency import KeyReused
+from chassis.paging import CursorUnknown
+from chassis.problems import MEDIA_TYPE, Problem, ProblemDocument
 
+# At a refusal: the types of those problems by which a request is refused that fits.
+PROBLEMS = "x-problems"
 _METHODS = {"get", "put", "post", "delete", "patch"}
 _REF = "#/components/schemas/Problem"
 _COMMON = {
     "500": "Something went wrong in the service.",
     "503": "Something the service needs does not answer.",
 }
+
+
+def named(*problems: type[Problem]) -> dict[str, Any]:
+    """A part of a route's `responses`: a request that fits may be refused by these, for what the shop knows.
+
+    Any other refusal of one that fits is a finding of fuzzing.
+    """
+    return {PROBLEMS: [problem.uri() for problem in problems]}
 
 
 def install(app: FastAPI) -> None:
@@ -54,12 +66,22 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         if parameter["name"] == "Idempotency-Key":
             parameter["required"] = True
     responses = operation.setdefault("responses", {})
-    responses.pop("422", None)  # FastAPI's own, in a shape that is never sent
+    # What else is said of it is FastAPI's own, in a shape that is never sent.
+    refusals = responses.pop("422", {}).get(PROBLEMS, []) + _refusals_of_parameters(operation)
     for status, description in _problems(path, operation).items():
         responses.setdefault(status, {"description": description})
+    if refusals:
+        responses["422"]["description"] += f" One that fits may be refused as {', '.join(refusals)}."
+        responses["422"][PROBLEMS] = refusals
     for status, response in responses.items():
         if status.startswith(("4", "5")):
             response["content"] = {MEDIA_TYPE: {"schema": {"$ref": _REF}}}
+
+
+def _refusals_of_parameters(operation: dict[str, Any]) -> list[str]:
+    taken = {parameter["name"] for parameter in operation.get("parameters", [])}
+    by_parameter: dict[str, type[Problem]] = {"Idempotency-Key": KeyReused, "cursor": CursorUnknown}
+    return [problem.uri() for name, problem in by_parameter.items() if name in taken]
 
 
 def _problems(path: str, operation: dict[str, Any]) -> dict[str, str]:

@@ -11,9 +11,16 @@ from pydantic import BaseModel
 
 from chassis.auth import SignedIn
 from chassis.idempotency import OnceForCaller
+from chassis.openapi import PROBLEMS, named
+from chassis.paging import Cursor
+from chassis.problems import Invalid
 from chassis.service import Running, create_app
 
 router = APIRouter(prefix="/api/tests")
+
+
+class Odd(Invalid):
+    slug, title = "odd", "Odd"
 
 
 class Thing(BaseModel):
@@ -21,7 +28,7 @@ class Thing(BaseModel):
 
 
 @router.get("", operation_id="list_things")
-async def list_things(limit: int = 20) -> list[Thing]:
+async def list_things(cursor: Cursor = None, limit: int = 20) -> list[Thing]:
     """List."""
     return []
 
@@ -31,7 +38,7 @@ async def list_things(limit: int = 20) -> list[Thing]:
     operation_id="make_thing",
     status_code=201,
     response_model=Thing,
-    responses={409: {"description": "The name is taken."}},
+    responses={409: {"description": "The name is taken."}, 422: named(Odd)},
 )
 async def make_thing(thing: Thing, caller: SignedIn, once: OnceForCaller) -> Response:
     """Make."""
@@ -106,6 +113,15 @@ def test_each_operation_lists_the_refusals_it_may_answer_with(document: dict[str
 def test_what_a_route_says_of_a_refusal_stays(document: dict[str, Any]) -> None:
     """It knows better."""
     assert find(document, "make_thing")["responses"]["409"]["description"] == "The name is taken."
+
+
+def test_the_refusals_of_what_fits_are_named(document: dict[str, Any]) -> None:
+    """Those of the route, and those of a key and of a cursor; who reads the description sees them too."""
+    made = find(document, "make_thing")["responses"]["422"]
+    assert ["/problems/odd", "/problems/idempotency-key-reused"] == made[PROBLEMS]
+    assert made["description"].endswith("refused as /problems/odd, /problems/idempotency-key-reused.")
+    assert ["/problems/cursor-unknown"] == find(document, "list_things")["responses"]["422"][PROBLEMS]
+    assert PROBLEMS not in find(document, "find_thing")["responses"]["422"]
 
 
 def test_the_document_says_whose_it_is(document: dict[str, Any]) -> None:

@@ -63,6 +63,12 @@ class Operation:
             str(where[-1]).endswith("_id") for where, _ in self.places(self.content({}))
         )
 
+    def names(self, what: str) -> bool:
+        """Whether a request says `what`, a parameter or a property of its body."""
+        return any(each["name"] == what for each in self.parameters) or any(
+            what in where for where, _ in self.places(self.content({}))
+        )
+
     def places(self, content: Any) -> Iterator[tuple[tuple[str | int, ...], Schema]]:
         """Each value within a body that is no object, by its path, with its schema."""
         if self.body is not None:

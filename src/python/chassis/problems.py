@@ -70,10 +70,15 @@ class Problem(Exception):
         self.headers = dict(headers or {})
         self.members = members
 
+    @classmethod
+    def uri(cls) -> str:
+        """Its `type` in a problem document."""
+        return f"/problems/{cls.slug}"
+
     def document(self, instance: str) -> dict[str, Any]:
         """The problem document of this error for the request path `instance`."""
         return {
-            "type": f"/problems/{self.slug}",
+            "type": self.uri(),
             "title": self.title,
             "status": self.status,
             "detail": self.detail,

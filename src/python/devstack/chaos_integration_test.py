@@ -23,7 +23,8 @@ _EMULATORS = ["broker", "stripe"]
 @pytest.mark.parametrize(
     ("part", "number"),
     [*((part, signal.SIGKILL) for part in _PARTS), *((part, signal.SIGTERM) for part in _EMULATORS)],
-    ids=[*_PARTS, *_EMULATORS],
+    # As the experiments on what is deployed are called (infra/stacks/fault_injection.py).
+    ids=[f"kill-{part}" for part in (*_PARTS, *_EMULATORS)],
 )
 async def test_a_part_that_is_killed_under_load_breaks_no_promise(
     open_shop: OpenShop, part: str, number: signal.Signals

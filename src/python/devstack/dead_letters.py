@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def find(running: Running) -> list[Dead]:
     """All that is dead in the shop: messages, then jobs."""
-    async with _sqs(running) as sqs:
+    async with aws_client(running, "sqs") as sqs:
         messages = [await _messages(sqs, running, queue) for queue in QUEUES]
     found = [await _jobs(place, database, table) for place, database, table in _tables(running)]
     return [dead for some in (*messages, *found) for dead in some]
@@ -72,7 +72,7 @@ async def find(running: Running) -> list[Dead]:
 async def redrive(running: Running, place: str | None = None) -> int:
     """Give all that is dead another chance, or what is at `place` alone; returns how many there were."""
     count = 0
-    async with _sqs(running) as sqs:
+    async with aws_client(running, "sqs") as sqs:
         for queue in QUEUES:
             if place in (None, queue.name):
                 count += await _redrive_messages(sqs, running, queue)
@@ -174,7 +174,8 @@ def _tables(running: Running) -> list[tuple[str, str, sa.Table]]:
     ]
 
 
-def _sqs(running: Running) -> Any:
+def aws_client(running: Running, service: str) -> Any:
+    """A client of the shop's AWS: of its broker, or of what the environment names where it has none."""
     options = {}
     if running.aws:
         options = {
@@ -183,7 +184,7 @@ def _sqs(running: Running) -> Any:
             "aws_access_key_id": running.aws["AWS_ACCESS_KEY_ID"],
             "aws_secret_access_key": running.aws["AWS_SECRET_ACCESS_KEY"],
         }
-    return get_session().create_client("sqs", **options)
+    return get_session().create_client(service, **options)
 
 
 def _show(console: Console, found: Sequence[Dead]) -> None:

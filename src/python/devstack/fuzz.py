@@ -8,8 +8,9 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -67,13 +68,14 @@ class SignedIn:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Fuzz the shop; returns the exit status of the process."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     console = Console(highlight=False, soft_wrap=True)
     seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed
     console.print(f"seed {seed} (say --seed {seed} to send the same again)")
     try:
-        target = _target(arguments)
-        clean = _run(console, target, arguments, seed)
+        play = partial(_play, target(arguments, os.environ), seed, arguments.rate_limit)
+        some = rounds(arguments.services or SERVICES, arguments.max_examples)
+        clean = run(console, some, play, arguments.report)
     except (StateError, FuzzingError, Refused, aiohttp.ClientError) as error:
         sys.stderr.write(f"The shop cannot be fuzzed: {error}\n")
         return EX_UNAVAILABLE
@@ -89,34 +91,53 @@ def rounds(services: Sequence[str], max_examples: int) -> Iterator[Round]:
                 yield Round(service, caller, number, examples)
 
 
-def _run(console: Console, target: Target, arguments: argparse.Namespace, seed: int) -> bool:
+def run(
+    console: Console, some: Iterable[Round], play: Callable[[Round, Path], Verdict], report: Path
+) -> bool:
+    """Play each round, with a folder of its own below `report`, and tell of it; whether nothing was found."""
     begun, cases, failed = time.monotonic(), 0, 0
-    for each in rounds(arguments.services or SERVICES, arguments.max_examples):
-        directory = arguments.report / f"{each.service}-{each.caller}-{each.number}"
-        verdict = _play(target, each, directory.absolute(), seed + each.number, arguments.rate_limit)
+    for each in some:
+        directory = report / f"{each.service}-{each.caller}-{each.number}"
+        verdict = play(each, directory)
         cases += verdict.cases
         failed += not _is_clean(verdict)
         _tell(console, each, verdict, directory)
-    console.print(f"{cases} cases in {time.monotonic() - begun:.0f} s; reports: {arguments.report}")
+    console.print(f"{cases} cases in {time.monotonic() - begun:.0f} s; reports: {report}", markup=False)
     return not failed
 
 
-def _play(target: Target, each: Round, directory: Path, seed: int, rate_limit: str | None) -> Verdict:
+def target(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Target:
+    """The shop that runs here, or the one at --host, of which `environment` has the admin.
+
+    Raises StateError where the one does not run, or nobody is said for the other.
+    """
+    key = environment.get("MERCATO_API_KEY")
+    headers = {"X-Api-Key": key} if key else {}
+    if arguments.host is None:
+        running = State(arguments.state).running()
+        return Target(running.url, running.admin, headers)
+    email, password = (environment.get(f"MERCATO_ADMIN_{what}") for what in ("EMAIL", "PASSWORD"))
+    if not email or not password:
+        raise StateError("set MERCATO_ADMIN_EMAIL and MERCATO_ADMIN_PASSWORD: who may make admins there")
+    return Target(arguments.host.rstrip("/"), Account(email, password), headers)
+
+
+def _play(where: Target, seed: int, rate_limit: str | None, each: Round, directory: Path) -> Verdict:
     begun = time.monotonic()
-    who = asyncio.run(_sign_in(target, each.caller))
+    who = asyncio.run(_sign_in(where, each.caller))
     plan = Plan(
-        url=target.url,
+        url=where.url,
         openapi_path=f"/api/{each.service}s/openapi.json",
         caller=who.caller,
-        seed=seed,
+        seed=seed + each.number,
         max_examples=each.examples,
         # Of those alone that this service asks for: any other is said to fit nowhere.
         known=who.known if each.service == "order" else {},
-        headers=target.headers,
+        headers=where.headers,
         exclude=NOT_BEHIND_THE_GATEWAY,
         rate_limit=rate_limit,
     )
-    verdict = fuzz(plan, directory)
+    verdict = fuzz(plan, directory.absolute())
     if time.monotonic() - begun > ROUND_AT_MOST_S:
         raise FuzzingError("a round outlived its access tokens: say a smaller --max-examples")
     return verdict
@@ -137,14 +158,14 @@ def _tell(console: Console, each: Round, verdict: Verdict, directory: Path) -> N
         console.print(f"  in full: {directory / HTML / 'index.html'}, {directory / JUNIT}", markup=False)
 
 
-async def _sign_in(target: Target, caller: str) -> SignedIn:
+async def _sign_in(where: Target, caller: str) -> SignedIn:
     """A caller that is new, so that nothing which earlier requests did to theirs matters."""
     if caller == "nobody":
         return SignedIn(NOBODY, {})
-    async with aiohttp.ClientSession(target.url, headers=target.headers) as session:
+    async with aiohttp.ClientSession(where.url, headers=where.headers) as session:
         client, account = await _registered(session)
         if caller == "admin":
-            await _make_admin(session, target.admin, client)
+            await _make_admin(session, where.admin, client)
             await client.sign_in(account.email, account.password)
             return SignedIn(Caller(caller, client.token), await _known(client))
         other, _ = await _registered(session)
@@ -180,34 +201,37 @@ async def _known(client: Client) -> dict[str, list[str]]:
     return {parameter: ids for parameter, ids in known.items() if ids}
 
 
-def _target(arguments: argparse.Namespace) -> Target:
-    key = os.environ.get("MERCATO_API_KEY")
-    headers = {"X-Api-Key": key} if key else {}
-    email, password = (os.environ.get(f"MERCATO_ADMIN_{what}") for what in ("EMAIL", "PASSWORD"))
-    if arguments.host is None:
-        running = State(arguments.state).running()
-        return Target(running.url, running.admin, headers)
-    if not email or not password:
-        raise StateError("set MERCATO_ADMIN_EMAIL and MERCATO_ADMIN_PASSWORD: who may make admins there")
-    return Target(arguments.host.rstrip("/"), Account(email, password), headers)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="./pants fuzz", description=__doc__)
+def parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    made = argparse.ArgumentParser(prog="./pants fuzz", description=__doc__)
     reports = Path(os.environ.get(ROOT_VARIABLE, ".")) / "dist" / "fuzz"
-    parser.add_argument("services", nargs="*", metavar="service", help="which (all)")
-    parser.add_argument("--host", help="URL of another gateway than that of the shop that runs here")
-    parser.add_argument(
+    made.add_argument("services", nargs="*", type=_service, metavar="service", help="which (all)")
+    made.add_argument("--host", help="URL of another gateway than that of the shop that runs here")
+    made.add_argument(
         "--max-examples",
-        type=int,
+        type=_positive,
         default=EXAMPLES_OF_A_ROUND,
         help="of each operation, for each caller (%(default)s)",
     )
-    parser.add_argument("--seed", type=int, help="what is drawn follows from it (a new one)")
-    parser.add_argument("--rate-limit", metavar="N/s", help="send no more than this")
-    parser.add_argument("--report", type=Path, default=reports, help="folder of the reports (%(default)s)")
-    parser.add_argument("--state", type=Path, default=default_directory(), help="as of ./pants up")
-    return parser
+    made.add_argument("--seed", type=int, help="what is drawn follows from it (a new one)")
+    made.add_argument("--rate-limit", metavar="N/s", help="send no more than this")
+    made.add_argument("--report", type=Path, default=reports, help="folder of the reports (%(default)s)")
+    made.add_argument("--state", type=Path, default=default_directory(), help="as of ./pants up")
+    return made
+
+
+def _service(text: str) -> str:
+    # Not by `choices`, which does not know that none is all.
+    if text not in SERVICES:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(SERVICES)}")
+    return text
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("of none, nothing is tried and nothing found")
+    return number
 
 
 if __name__ == "__main__":

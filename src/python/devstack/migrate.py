@@ -1,7 +1,8 @@
 """Brings the databases of all services to their newest tables, in one process that ends with it.
 
 Run as `python -m devstack.migrate` with a JSON object on standard input: `{"databases": {SERVICE: URL},
-"create_with": URL or null}`. With `create_with` the databases are made first, by that account.
+"create_with": URL or null, "services": [SERVICE]}`. With `create_with` the databases are made first, by that
+account; those of `services` are migrated.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -39,17 +40,17 @@ async def migrate(databases: Mapping[str, str]) -> None:
         await upgrade_async(installation(f"services.{service}") / "migrations", url)
 
 
-async def _run(databases: Mapping[str, str], account: str | None) -> None:
+async def _run(databases: Mapping[str, str], account: str | None, services: Sequence[str]) -> None:
     if account is not None:
         await create(databases, account)
-    await migrate(databases)
+    await migrate({service: databases[service] for service in services})
 
 
 def main() -> int:
     """Do what standard input says."""
     asked = json.load(sys.stdin)
     try:
-        asyncio.run(_run(asked["databases"], asked["create_with"]))
+        asyncio.run(_run(asked["databases"], asked["create_with"], asked["services"]))
     except (DatabaseUnavailable, asyncpg.PostgresError, OSError) as error:
         sys.stderr.write(f"the databases could not be migrated: {error}\n")
         return 1

@@ -12,14 +12,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiobotocore.session import get_session
 
 from contracts.topology import EVENTS, SUBSCRIPTIONS
 from devstack import dead_letters
 from devstack.client import Client, Refused
 from devstack.conftest import OpenShop, Visit, drain, eventually
 from devstack.invariants import Ledgers, breaches
-from devstack.load import Load
+from devstack.load import Customer, customer
 from devstack.state import Running
 
 pytestmark = pytest.mark.timeout(150)
@@ -38,15 +37,8 @@ async def _invariants_hold(open_shop: OpenShop) -> AsyncIterator[None]:
 @asynccontextmanager
 async def broker(running: Running) -> AsyncIterator[tuple[Any, Any]]:
     """Clients of the shop's SNS and SQS."""
-    aws = running.aws
-    options = {
-        "endpoint_url": aws["AWS_ENDPOINT_URL"],
-        "region_name": aws["AWS_REGION"],
-        "aws_access_key_id": aws["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": aws["AWS_SECRET_ACCESS_KEY"],
-    }
-    session = get_session()
-    async with session.create_client("sns", **options) as sns, session.create_client("sqs", **options) as sqs:
+    client = dead_letters.aws_client
+    async with client(running, "sns") as sns, client(running, "sqs") as sqs:
         yield sns, sqs
 
 
@@ -61,6 +53,12 @@ async def unpublished(ledgers: Ledgers) -> AsyncIterator[None]:
         await ledgers.fetch("order", default)
         await ledgers.fetch("order", "UPDATE outbox SET due_at = now()")
         await ledgers.fetch("order", "NOTIFY outbox")
+
+
+async def a_stranger(visit: Visit) -> Customer:
+    """Another customer, with an address and a card."""
+    async with aiohttp.ClientSession(visit.shop.running.url) as session:
+        return await customer(session)
 
 
 async def mails(running: Running, email: str) -> list[str]:
@@ -125,10 +123,27 @@ async def test_an_order_whose_card_is_declined_is_cancelled(visit: Visit) -> Non
 
 
 async def test_an_order_with_somebody_elses_card_is_cancelled(visit: Visit) -> None:
-    """A payment method that the customer does not have pays for nothing."""
-    order_id = await visit.place(payment_method_id=str(uuid.uuid4()))
-    await visit.becomes(order_id, "CANCELLED", "FAILED")
+    """Nor does a card that there is not pay for anything."""
+    stranger = await a_stranger(visit)
+    for card in (stranger.method_id, str(uuid.uuid4())):
+        order_id = await visit.place(payment_method_id=card)
+        await visit.becomes(order_id, "CANCELLED", "FAILED")
     await visit.stock_becomes((10, 0, 0))
+
+
+async def test_an_order_to_somebody_elses_address_is_refused(visit: Visit) -> None:
+    """Before there is an order, and afterwards."""
+    stranger, order_id = await a_stranger(visit), await visit.place()
+    there = {"address_id": stranger.address_id}
+    for attempt in (
+        visit.place(address_id=stranger.address_id),
+        visit.client.request("PUT", f"/api/orders/{order_id}/address", there),
+    ):
+        with pytest.raises(Refused) as refused:
+            await attempt
+        assert 422 == refused.value.status
+    order = await visit.becomes(order_id, "CONFIRMED", "COMPLETED")
+    assert "ORDER_UPDATED" not in [step["what"] for step in order["timeline"]]
 
 
 async def test_an_order_is_cancelled_while_it_is_pending(visit: Visit) -> None:
@@ -326,9 +341,7 @@ async def test_other_peoples_orders_payments_and_notifications_do_not_exist(visi
     payment = await visit.client.get(f"/api/payments/by-order/{order_id}")
     told = (await visit.client.get("/api/notifications"))["items"][0]
     async with aiohttp.ClientSession(visit.shop.running.url) as session:
-        load = Load(session)
-        await load.prepare(1)
-        (stranger,) = load.customers
+        stranger = await customer(session)
         for path in (
             f"/api/orders/{order_id}",
             f"/api/payments/{payment['id']}",

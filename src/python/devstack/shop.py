@@ -7,7 +7,7 @@ import http.client
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -19,6 +19,7 @@ from backing.postgres import Postgres
 from backing.process import ProcessError
 from backing.stripe import Stripe
 from devstack import environment as env
+from devstack import images
 from devstack.environment import SERVICES, Backing
 from devstack.gateway import Gateway
 from devstack.replica import Replica
@@ -39,9 +40,15 @@ _TASK_TIMEOUT_S = 120
 
 @dataclass(frozen=True)
 class Options:
-    """How a shop is to be run. `order_deadline_s` and such go to the services by `extra`."""
+    """How a shop is to be run. `order_deadline_s` and such go to the services by `extra`.
+
+    With a `stack` the topology is that which this CloudFormation stack made, wherever AWS is. With `images`
+    the services are those that would be deployed, and not the code of this package.
+    """
 
     port: int = 8080
+    stack: str | None = None
+    images: bool = False
     replicas: Mapping[str, int] = field(default_factory=dict)
     seed: bool = True
     extra: Mapping[str, str] = field(default_factory=dict)
@@ -76,8 +83,14 @@ class Shop:
             raise _first(failures) from None
 
     async def _start(self) -> Running:
+        if self._options.images:
+            await asyncio.to_thread(images.ensure_built, SERVICES)
         secrets = await asyncio.to_thread(self._state.secrets, SERVICES)
         backing = await self._start_backing(secrets)
+        if self._options.images:
+            for service in SERVICES:
+                found = dict(self._options.extra) | env.environment(service, 1, backing, secrets)
+                await self._service_task(f"migrations-{service}", service, "migrate", env=found)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._supervisor.start("gateway", self._gateway))
             for service in SERVICES:
@@ -141,13 +154,21 @@ class Shop:
             await asyncio.to_thread(server.initialise)
             await self._supervisor.start("postgres", server)
             urls = await asyncio.to_thread(_create_databases, server, secrets.database_passwords)
-        asked = {"databases": urls, "create_with": account or None}
+        migrated_by_images = self._options.images
+        asked = {
+            "databases": urls,
+            "create_with": account or None,
+            "services": [] if migrated_by_images else list(SERVICES),
+        }
         await self._task("migrations", "devstack.migrate", asked=asked)
         return urls
 
     async def _start_broker(self) -> tuple[dict[str, str], Provisioned]:
         endpoint = self._given.get(env.AWS_ENDPOINT_URL)
         aws: dict[str, str] = {}
+        if self._options.stack:
+            found = await self._task("topology", "backing.deployed", self._options.stack)
+            return aws, Provisioned(**json.loads(found))
         if endpoint:
             return aws, await self._provision(aws)
         server = Broker(log=self._state.log("broker"), state=self._state.directory / "broker")
@@ -203,20 +224,29 @@ class Shop:
         for number, port in enumerate(ports, start=1):
             name = service if count == 1 else f"{service}-{number}"
             found = dict(self._options.extra) | env.environment(service, port, backing, secrets)
-            replica = Replica(service, name, port, found, log=self._state.log(name))
+            replica = Replica(
+                service, name, port, found, log=self._state.log(name), from_image=self._options.images
+            )
             self._replicas.append(name)
             group.create_task(self._supervisor.start(name, replica))
 
     async def _seed(self, running: Running, user_environment: Mapping[str, str]) -> None:
         create_admin = ["create-admin", "--email", running.admin.email]
         found = dict(user_environment) | {"ADMIN_PASSWORD": running.admin.password}
-        await self._task("admin", "services.user.app", *create_admin, env=found)
+        await self._service_task("admin", "user", *create_admin, env=found)
         asked = {
             "url": running.internal_url,
             "admin": vars(running.admin),
             "customer": vars(running.customer),
         }
         await self._task("seed", "devstack.seed", asked=asked)
+
+    async def _service_task(self, name: str, service: str, *command: str, env: Mapping[str, str]) -> str:
+        """Run a command of a service to its end; returns what it printed."""
+        if not self._options.images:
+            return await self._task(name, f"services.{service}.app", *command, env=env)
+        container = f"mercato-{name}-{os.getpid()}"
+        return await self._run(name, images.run(service, container, env, *command), env=env)
 
     async def _task(
         self,
@@ -227,16 +257,23 @@ class Shop:
         env: Mapping[str, str] | None = None,
     ) -> str:
         """Run `module` to its end, with `asked` on standard input; returns what it printed."""
+        return await self._run(name, [sys.executable, "-m", module, *args], asked=asked, env=env)
+
+    async def _run(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        asked: object = None,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
         self._reporter.starting(name)
         began = asyncio.get_running_loop().time()
         path = os.pathsep.join(entry for entry in sys.path if entry)
         log_path = self._state.log(name)
         with log_path.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                module,
-                *args,
+                *argv,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,

@@ -34,7 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (PortTakenError, StateError) as error:
         _say_why(Console(stderr=True), error)
         return EX_UNAVAILABLE
-    options = Options(port=arguments.port, replicas=dict(arguments.replicas), seed=not arguments.no_seed)
+    options = Options(
+        port=arguments.port,
+        stack=arguments.stack,
+        images=arguments.images,
+        replicas=dict(arguments.replicas),
+        seed=not arguments.no_seed,
+    )
     try:
         return asyncio.run(_run(state, options, console))
     finally:
@@ -108,6 +114,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--state", type=Path, default=default_directory(), help="the folder that keeps it all (%(default)s)"
+    )
+    parser.add_argument(
+        "--stack",
+        metavar="NAME",
+        help="use the topics and queues of this CloudFormation stack, in the AWS that the environment names",
+    )
+    parser.add_argument(
+        "--images",
+        action="store_true",
+        help="run the services from their images, which ./pants package src/python/services:: builds",
     )
     parser.add_argument("--no-seed", action="store_true", help="no catalogue and no customer")
     return parser

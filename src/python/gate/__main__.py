@@ -90,8 +90,10 @@ def _release(parts: Sequence[_Part]) -> int:
 def _retire(arguments: argparse.Namespace) -> int:
     name, folder = arguments.name, _existing(arguments.registry)
     registries = [Registry(folder, kind) for kind in KINDS]
-    if not any(registry.retire(name) for registry in registries):
-        known = ", ".join(known for registry in registries for known in registry.released())
+    # From each of them: an event has a schema, and a place in the topology.
+    retired = [registry.retire(name) for registry in registries]
+    if not any(retired):
+        known = ", ".join(known for registry in registries for known in registry.retirable())
         return _refuse([f"{name} was not released; these were: {known}"])
     _say(f"{name} binds nobody any more: take it out of the code, then ./pants contracts write.")
     return 0
@@ -176,7 +178,7 @@ def _add_registry(command: argparse.ArgumentParser, root: Path) -> None:
 
 
 def _add_retired(command: argparse.ArgumentParser, root: Path) -> None:
-    command.add_argument("name", help="for example mercato.ORDER_CREATED.v1")
+    command.add_argument("name", help="for example mercato.ORDER_CREATED.v1, or the name of a queue")
     _add_registry(command, root)
 
 

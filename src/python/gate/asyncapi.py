@@ -19,6 +19,7 @@ from contracts.topology import EVENTS, SUBSCRIPTIONS, TOPICS, Subscription, Topi
 from gate.registry import Document, Kind
 from gate.schemas import Schema
 from gate.specification import faults
+from gate.topology import breaches, parts, without
 
 NAME = "mercato"
 _BINDINGS = "0.1.0"  # https://github.com/asyncapi/bindings/tree/master/sns
@@ -136,5 +137,4 @@ def _ref(kind: str, name: str) -> dict[str, str]:
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
-# What an event may become is judged by its own schema.
-KIND = Kind("asyncapi", current, lambda _, __: (), faults)
+KIND = Kind("asyncapi", current, breaches, faults, parts, without)

@@ -6,6 +6,7 @@ import pytest
 
 from gate import pacts, verification
 from gate.__main__ import main
+from gate.deployments import Deployments
 
 
 @pytest.fixture
@@ -34,6 +35,26 @@ def test_a_service_goes_where_all_it_meets_was_verified(
     assert "user 1 for order: 3 of 3 interactions are kept." in capsys.readouterr().out
     assert 0 == contracts(folder, "can-i-deploy --service user --version 1 --to staging")
     assert "Computer says yes" in capsys.readouterr().out
+
+
+def test_a_verification_prints_what_was_found_and_no_more(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each pair, and where one is broken the interaction and the reason: nothing of Pact's own."""
+    contracts(folder, "publish --service order --version 1")
+    (relied_on,) = (each for each in pacts.CONTRACTS if (each.consumer, each.provider) == ("product", "user"))
+    broken = relied_on.document()
+    broken["interactions"][0]["response"]["status"] = 201
+    Deployments(folder).publish("product", "1", {"user": broken})
+    capfd.readouterr()
+    assert 1 == contracts(folder, "verify --service user --version 1")
+    out, err = capfd.readouterr()
+    assert [
+        "user 1 for order: 3 of 3 interactions are kept.",
+        "user 1 for product: 0 of 1 interactions are kept.",
+        "  'the keys that tokens are signed with': StatusMismatch: expected 201 but was 200",
+    ] == out.splitlines()
+    assert "" == err
 
 
 def test_what_is_not_verified_can_be_ignored(folder: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gate import events, openapi
+from gate import asyncapi, events, openapi
 from gate.provider import PactError, problems_of, verify
 from gate.registry import Document, Kind, Registry, load
 from gate.verification import PROVIDERS
@@ -24,6 +24,7 @@ async def judge(registry: Path, databases: Mapping[str, str]) -> Verdict:
     """
     return {
         "schema": _refusals(registry, events.KIND),
+        "topology": _refusals(registry, asyncapi.KIND),
         "routes": _refusals(registry, openapi.KIND),
         "pact": [each for name, url in databases.items() for each in await _broken(registry, name, url)],
     }

@@ -30,6 +30,7 @@ from gate.verification import database_server
 
 GATES = {
     "schema": "the schemas of the events, against those released",
+    "topology": "topics, queues and subscriptions, against those released",
     "routes": "the OpenAPI documents, against those released",
     "pact": "the pacts of the consumers, against the running provider and its outbox",
 }

@@ -9,7 +9,7 @@ import pytest
 
 from gate import mutants, mutations, verification
 from gate.__main__ import main
-from gate.mutants import Laboratory, MutantError, Result, applied, chosen, laboratory, report, total
+from gate.mutants import GATES, Laboratory, MutantError, Result, applied, chosen, laboratory, report, total
 from gate.mutations import BREAKING, COMPATIBLE, Edit, Mutation
 from gate.openapi import SERVICES
 
@@ -18,8 +18,8 @@ REPORT = SOURCES.parents[1] / "docs/mutants.md"
 EVERY = (*BREAKING, *COMPATIBLE)
 
 BREAKS, HARMLESS = BREAKING[0], COMPATIBLE[0]
-CAUGHT = Result(BREAKS, {"schema": ["it is gone"], "routes": [], "pact": ["it is missing"]})
-PASSED = Result(HARMLESS, {"schema": [], "routes": [], "pact": []})
+CAUGHT = Result(BREAKS, {"schema": ["it is gone"], "topology": [], "routes": [], "pact": ["it is missing"]})
+PASSED = Result(HARMLESS, {key: [] for key in GATES})
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_the_report_is_of_the_list_as_it_is() -> None:
     lines = [line for line in REPORT.read_text().splitlines() if line.startswith("| ")]
     listed = [line.split(" | ")[0].removeprefix("| ") for line in lines]
     assert [mutation.name for mutation in EVERY if mutation.name not in listed] == []
-    assert len(listed) == len(EVERY) + len(("schema", "routes", "pact")) + 2 * 3
+    assert len(listed) == len(EVERY) + len(GATES) + 2 * 3
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,7 @@ def test_the_report_is_of_the_list_as_it_is() -> None:
         ("ORDER_CONFIRMED without total", ("schema", "pact")),
         ("a notification without its text", ("routes",)),
         ("signing keys in another object", ("pact",)),
+        ("STOCK_RESERVED is published with the orders", ("topology",)),
         ("an order may be a gift", ()),
     ],
 )
@@ -144,8 +145,8 @@ def test_the_report_says_which_gate_caught_what() -> None:
     """And how many each caught, and caught alone."""
     lines = report([CAUGHT, PASSED]).splitlines()
     assert lines[0] == "# Mutants: 1/1 caught, 0/1 refused"
-    assert f"| {BREAKS.name} | {BREAKS.kind} | order | ✓ |   | ✓ |" in lines
-    assert f"| {HARMLESS.name} | {HARMLESS.kind} | order |   |   |   |" in lines
+    assert f"| {BREAKS.name} | {BREAKS.kind} | order | ✓ |   |   | ✓ |" in lines
+    assert f"| {HARMLESS.name} | {HARMLESS.kind} | order |   |   |   |   |" in lines
     assert [line[-10:] for line in lines if line.startswith("| schema")] == [" | 1 | 0 |"]
 
 

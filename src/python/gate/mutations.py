@@ -505,6 +505,94 @@ _ENVELOPES = (
     ),
 )
 
+_DELIVERIES = (
+    _mutation(
+        "STOCK_RESERVED is published with the orders",
+        "event moved",
+        "product",
+        (_TOPOLOGY, 'Topic("order-events", (', 'Topic("order-events", (StockReserved, '),
+        (
+            _TOPOLOGY,
+            'Topic("inventory-events", (StockReserved, StockRejected))',
+            'Topic("inventory-events", (StockRejected,))',
+        ),
+        (
+            _TOPOLOGY,
+            "    Subscription(PAYMENT_EVENTS, ORDER_QUEUE,",
+            (
+                "    Subscription(ORDER_EVENTS, ORDER_QUEUE, (StockReserved,)),\n"
+                "    Subscription(PAYMENT_EVENTS, ORDER_QUEUE,"
+            ),
+        ),
+    ),
+    _mutation(
+        "notices of orders have a topic of their own",
+        "event moved",
+        "order",
+        (
+            _TOPOLOGY,
+            '    "notification-events", (WelcomeNotice, OrderConfirmedNotice, OrderCancelledNotice)\n)\n',
+            (
+                '    "notification-events", (WelcomeNotice,)\n)\n'
+                'NOTICES = Topic("notices", (OrderConfirmedNotice, OrderCancelledNotice))\n'
+            ),
+        ),
+        (_TOPOLOGY, "INVENTORY_EVENTS, USER_EVENTS)", "INVENTORY_EVENTS, USER_EVENTS, NOTICES)"),
+        (
+            _TOPOLOGY,
+            "    Subscription(NOTIFICATION_EVENTS, NOTIFICATION_QUEUE),\n",
+            (
+                "    Subscription(NOTIFICATION_EVENTS, NOTIFICATION_QUEUE),\n"
+                "    Subscription(NOTICES, NOTIFICATION_QUEUE),\n"
+            ),
+        ),
+    ),
+    _mutation(
+        "the topic of stock has another name",
+        "topic renamed",
+        "product",
+        (_TOPOLOGY, 'Topic("inventory-events"', 'Topic("stock-events"'),
+    ),
+    _mutation(
+        "the queue of payments has another name",
+        "queue renamed",
+        "payment",
+        (_TOPOLOGY, 'Queue("payment-processing-queue"', 'Queue("payments-queue"'),
+    ),
+    _mutation(
+        "dead letters are kept elsewhere",
+        "queue renamed",
+        "all",
+        (_TOPOLOGY, '{self.name}-dlq"', '{self.name}-dead-letters"'),
+    ),
+    _mutation(
+        "the notification service hears of no failed payment",
+        "filter narrowed",
+        "notification",
+        (
+            _TOPOLOGY,
+            "NOTIFICATION_QUEUE, (PaymentCompleted, PaymentFailed)",
+            "NOTIFICATION_QUEUE, (PaymentCompleted,)",
+        ),
+    ),
+    _mutation(
+        "the product service hears of no cancellation",
+        "filter narrowed",
+        "product",
+        (
+            _TOPOLOGY,
+            "INVENTORY_QUEUE, (OrderCreated, OrderConfirmed, OrderCancelled)",
+            "INVENTORY_QUEUE, (OrderCreated, OrderConfirmed)",
+        ),
+    ),
+    _mutation(
+        "the order service does not hear of stock",
+        "subscription removed",
+        "order",
+        (_TOPOLOGY, "    Subscription(INVENTORY_EVENTS, ORDER_QUEUE, INVENTORY_EVENTS.events),\n", ""),
+    ),
+)
+
 _ROUTES_OF_NOTIFICATIONS = (
     # Notification
     _mutation(
@@ -634,7 +722,7 @@ _ROUTES_OF_ORDERS = (
         "placing an order answers 202",
         "status changed",
         "order",
-        (_ORDER, '@router.post("", status_code=201', '@router.post("", status_code=202'),
+        (_ORDER, "status_code=201", "status_code=202"),
         (_ORDER, "once.answer(tx, 201", "once.answer(tx, 202"),
     ),
     _mutation(
@@ -994,6 +1082,7 @@ BREAKING = (
     *_EVENTS_OF_STOCK,
     *_EVENTS_OF_USERS,
     *_ENVELOPES,
+    *_DELIVERIES,
     *_ROUTES_OF_NOTIFICATIONS,
     *_ROUTES_OF_ORDERS,
     *_ROUTES_OF_PAYMENTS,
@@ -1174,6 +1263,59 @@ _COMPATIBLE_EVENTS = (
         "internals changed",
         "all",
         (_OUTBOX, "_BATCH = 10", "_BATCH = 5"),
+    ),
+)
+
+_COMPATIBLE_DELIVERIES = (
+    _mutation(
+        "the notification service hears of refunds",
+        "filter widened",
+        "notification",
+        (
+            _TOPOLOGY,
+            "NOTIFICATION_QUEUE, (PaymentCompleted, PaymentFailed)",
+            "NOTIFICATION_QUEUE, (PaymentCompleted, PaymentFailed, PaymentRefunded)",
+        ),
+    ),
+    _mutation(
+        "orders are kept for an archive",
+        "queue added",
+        "order",
+        (
+            _TOPOLOGY,
+            "\nQUEUES = (",
+            (
+                '\nARCHIVE = Queue("archive-queue", "order", visibility_timeout_s=60, max_receive_count=5)\n'
+                "\nQUEUES = (ARCHIVE, "
+            ),
+        ),
+        (
+            _TOPOLOGY,
+            "    Subscription(USER_EVENTS,",
+            "    Subscription(ORDER_EVENTS, ARCHIVE),\n    Subscription(USER_EVENTS,",
+        ),
+    ),
+    _mutation(
+        "what is told of reviews will have a topic",
+        "topic added",
+        "product",
+        (_TOPOLOGY, "INVENTORY_EVENTS, USER_EVENTS)", 'INVENTORY_EVENTS, USER_EVENTS, Topic("reviews", ()))'),
+    ),
+    _mutation(
+        "payments are tried for longer",
+        "internals changed",
+        "payment",
+        (
+            _TOPOLOGY,
+            '"payment", visibility_timeout_s=300, max_receive_count=3',
+            '"payment", visibility_timeout_s=600, max_receive_count=9',
+        ),
+    ),
+    _mutation(
+        "news of users is not filtered",
+        "internals changed",
+        "user",
+        (_TOPOLOGY, "NOTIFICATION_QUEUE, USER_EVENTS.events)", "NOTIFICATION_QUEUE)"),
     ),
 )
 
@@ -1406,5 +1548,5 @@ _COMPATIBLE_ROUTES = (
     ),
 )
 
-COMPATIBLE = (*_COMPATIBLE_EVENTS, *_COMPATIBLE_ROUTES)
+COMPATIBLE = (*_COMPATIBLE_EVENTS, *_COMPATIBLE_DELIVERIES, *_COMPATIBLE_ROUTES)
 """None breaks anybody."""

@@ -23,13 +23,16 @@ class Kind:
     `current` makes them of the code as it is; `breaches` says what one who was promised the first document
     would trip over in the second, and raises ValueError where one of them is no such document; where it is
     None nobody was promised anything, and nothing is released. `faults` says why a document is not valid by
-    its own specification.
+    its own specification. `parts` names what may be retired of a document without the rest, and `without`
+    takes it out, or is None where it has no such part.
     """
 
     folder: str
     current: Callable[[], Documents]
     breaches: Callable[[Document, Document], Sequence[object]] | None
     faults: Callable[[Document], Sequence[str]] = lambda _: ()
+    parts: Callable[[Document], Sequence[str]] = lambda _: ()
+    without: Callable[[Document, str], Document | None] = lambda _, __: None
 
 
 @dataclass(frozen=True)
@@ -107,11 +110,20 @@ class Registry:
             _write(self._released, self.published())
 
     def retire(self, name: str) -> bool:
-        """Let a released document go that nobody relies on any more; False if there is no such one."""
-        if name not in self.released():
-            return False
-        (self._released / f"{name}.json").unlink()
-        return True
+        """Let a released document go, or a part, that nobody relies on; False if there is no such one."""
+        released = self.released()
+        if name in released:
+            _write(self._released, {each: it for each, it in released.items() if each != name})
+            return True
+        shorter = {each: self._kind.without(it, name) for each, it in released.items()}
+        taken_out = {each: it for each, it in shorter.items() if it is not None}
+        if taken_out:
+            _write(self._released, {**released, **taken_out})
+        return bool(taken_out)
+
+    def retirable(self) -> list[str]:
+        """The names that `retire` takes; the parts of those parts are not listed."""
+        return [each for name, it in self.released().items() for each in (name, *self._kind.parts(it))]
 
 
 def load(path: Path) -> Document:

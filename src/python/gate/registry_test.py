@@ -63,6 +63,32 @@ def test_a_new_major_version_beside_the_old_passes(folder: Path) -> None:
     assert "mercato.ORDER_CANCELLED.v2" in registry.published()
 
 
+def test_a_retired_event_may_leave_its_topic(folder: Path) -> None:
+    """It is retired once: its schema and its place in the topology go together."""
+    document = copy.deepcopy(asyncapi.document())
+    del document["channels"]["order-events"]["messages"][NAME]
+    registry = Registry(folder, asyncapi.KIND)
+    (found,) = registry.refusals({asyncapi.NAME: document})
+    assert f"{asyncapi.NAME}: {NAME} leaves order-events" in str(found)
+    assert 0 == main(["retire", NAME, "--registry", str(folder)])
+    assert [] == registry.refusals({asyncapi.NAME: document})
+    assert NAME not in Registry(folder, events.KIND).released()
+
+
+def test_a_part_of_the_topology_is_retired_alone(folder: Path) -> None:
+    """A service that does not want to hear of something any more takes nothing from the others."""
+    part = f"inventory-update-queue-from-order-events/{NAME}"
+    assert 0 == main(["retire", part, "--registry", str(folder)])
+    document = copy.deepcopy(asyncapi.document())
+    operations = document["operations"]
+    for name in ("inventory-update-queue-from-order-events", "payment-processing-queue-from-order-events"):
+        operations[name]["messages"] = [
+            each for each in operations[name]["messages"] if not each["$ref"].endswith(NAME)
+        ]
+    (found,) = Registry(folder, asyncapi.KIND).refusals({asyncapi.NAME: document})
+    assert f"payment-processing-queue is given no {NAME}" in str(found)
+
+
 def test_what_is_retired_may_go(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its files are not left behind; and a mistyped name is said to be one."""
     assert 0 == main(["retire", NAME, "--registry", str(folder)])

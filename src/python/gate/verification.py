@@ -17,6 +17,7 @@ import structlog
 from backing.broker import aws_environment
 from backing.postgres import Postgres
 from chassis.pact_provider import Provider
+from gate.quiet import quiet
 from services.order.pacts import states as order
 from services.payment.pacts import states as payment
 from services.product.pacts import states as product
@@ -58,4 +59,5 @@ def on_stage(name: str, server: Postgres, verify: Callable[[Provider], Awaitable
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     # Nothing it tells leaves the machine: it is read from the outbox.
     os.environ.update(aws_environment("http://127.0.0.1:9"))
-    return asyncio.run(run())
+    with quiet():
+        return asyncio.run(run())

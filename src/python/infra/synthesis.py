@@ -62,7 +62,7 @@ def synthesise(environment: Environment, output: Path, build: Build | None = Non
     findings = _explain(output)
     if findings:
         raise PolicyViolated(findings)
-    return template.paths(output)
+    return list(template.paths(output).values())
 
 
 def lint(paths: Sequence[Path]) -> list[Finding]:

@@ -53,7 +53,7 @@ def test_the_same_environment_comes_to_the_same_templates(tmp_path: Path) -> Non
     """
     made = environment.load({"environment": "dev"} | IMAGES)
     paths = synthesis.synthesise(made, tmp_path / "dev")
-    assert [path.name for path in template.paths(TEMPLATES / "dev")] == [path.name for path in paths]
+    assert [path.name for path in template.paths(TEMPLATES / "dev").values()] == [path.name for path in paths]
     for path in paths:
         assert (TEMPLATES / "dev" / path.name).read_bytes() == path.read_bytes(), path.name
 

@@ -30,7 +30,7 @@ class Template:
 
     def resources(self, type: str | None = None) -> Iterator[Resource]:
         """Every resource, or those of one type."""
-        for logical_id, found in self.body["Resources"].items():
+        for logical_id, found in self.body.get("Resources", {}).items():
             if type is None or found["Type"] == type:
                 yield Resource(logical_id, found["Type"], found.get("Properties", {}), found)
 
@@ -41,15 +41,16 @@ class Template:
 
 
 def read(folder: Path) -> dict[str, Template]:
-    """The templates in `folder`, as CDK writes them, by the names of their stacks."""
+    """The templates below `folder`, as CDK writes them, by the names of their stacks."""
     return {
-        path.name.removesuffix(SUFFIX): Template(
-            path.name.removesuffix(SUFFIX), json.loads(path.read_text("utf-8"))
-        )
-        for path in paths(folder)
+        stack: Template(stack, json.loads(path.read_text("utf-8"))) for stack, path in paths(folder).items()
     }
 
 
-def paths(folder: Path) -> list[Path]:
-    """Where the templates of `folder` are."""
-    return sorted(folder.glob(f"*{SUFFIX}"))
+def paths(folder: Path) -> dict[str, Path]:
+    """Where the templates below `folder` are, by the names of their stacks.
+
+    A stage's stacks have its folder before their names. What a stack deploys, its assets, is no stack.
+    """
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob(f"*{SUFFIX}"))}
+    return {name.removesuffix(SUFFIX): path for name, path in found.items() if "/asset." not in f"/{name}"}

@@ -30,6 +30,8 @@ from infra.stacks.messaging import MessagingStack
 from infra.stacks.shared import NAMESPACE, SERVICE_PORT, SharedStack
 
 OBJECTIVE = 0.999
+# The share of traces that is recorded.
+SAMPLED = 0.1
 
 # The newest release: https://github.com/aws-observability/aws-otel-collector/releases
 COLLECTOR_IMAGE = "public.ecr.aws/aws-observability/aws-otel-collector:v0.45.1"
@@ -267,6 +269,9 @@ class Service(Construct):
             "DATABASE_URL": self._database.url,
             "DATABASE_SECRET_ARN": self._database.secret.secret_arn,
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
+            # As the rule in X-Ray has it, which OpenTelemetry's SDK does not ask for.
+            "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+            "OTEL_TRACES_SAMPLER_ARG": str(SAMPLED),
         }
         for topic in spec.publishes:
             variables[f"{_variable(topic.name)}_TOPIC_ARN"] = messaging.topics[topic].topic_arn

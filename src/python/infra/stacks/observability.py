@@ -22,6 +22,7 @@ from constructs import Construct
 from contracts.topology import QUEUES, SUBSCRIPTIONS
 from infra.constructs.alarms import ABOVE, AT_LEAST, MINUTE, alarm
 from infra.constructs.function import Function
+from infra.constructs.service import SAMPLED
 from infra.environment import SERVICES, Environment
 from infra.nag import ANY_RESOURCE, acknowledge
 from infra.stacks.gateway import STAGE
@@ -145,7 +146,7 @@ class ObservabilityStack(MercatoStack):
             "Sampling",
             sampling_rule=xray.CfnSamplingRule.SamplingRuleProperty(
                 rule_name=self.environment_.prefix,
-                fixed_rate=0.1,
+                fixed_rate=SAMPLED,
                 reservoir_size=1,
                 priority=9000,
                 version=1,

@@ -7,8 +7,8 @@ import uuid
 import pytest
 
 from chassis import access
-from chassis.access import Ground, Rule
-from services.notification.conftest import Shop
+from chassis.access import Rule
+from services.notification.conftest import Shop, ground
 
 RULES = {
     "health": Rule.ANYBODY,
@@ -43,10 +43,3 @@ async def test_what_is_somebody_elses_is_not_there(shop: Shop, operation: str) -
 async def test_the_owner_is_let_in(shop: Shop, operation: str) -> None:
     """The very request that is refused to others: it is the sender alone that it is refused for."""
     assert 400 > await (await ground(shop)).send(operation, shop.issuer.token(shop.desk.customer))
-
-
-async def ground(shop: Shop) -> Ground:
-    """Something that the customer was told and has not read."""
-    await shop.desk.hear(shop.desk.confirmed())
-    known = {"notification_id": (await shop.ids())[0]}
-    return Ground(shop.client, shop.desk.database, shop.app.openapi(), known)

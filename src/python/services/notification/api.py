@@ -14,6 +14,7 @@ from chassis import paging
 from chassis.auth import SignedIn
 from chassis.clock import Clock, utc_now
 from chassis.database import Database
+from chassis.openapi import named
 from chassis.paging import Cursor, Limit, Page
 from chassis.problems import Invalid, NotFound
 from services.notification import store
@@ -95,7 +96,7 @@ async def get_preferences(caller: SignedIn, parts: PartsDep) -> MailPreferences:
     return MailPreferences(orders=wanted.orders, payments=wanted.payments)
 
 
-@router.put("/preferences", operation_id="set_mail_preferences")
+@router.put("/preferences", responses={422: named(MailsMandatory)}, operation_id="set_mail_preferences")
 async def set_preferences(body: MailPreferences, caller: SignedIn, parts: PartsDep) -> MailPreferences:
     """Say which mails to get; it holds for those that are on their way too."""
     if not body.account:

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from backing.fixtures import Account
 from chassis import inbox, migrations
+from chassis.access import Ground
 from chassis.clock import new_id, utc_now
 from chassis.database import Database
 from chassis.jobs import Failures
@@ -253,3 +254,10 @@ async def shop(
     app = notification_app.build(settings(desk.database.url))
     async with running(app, issuer) as client:
         yield Shop(app, client, issuer, desk)
+
+
+async def ground(shop: Shop) -> Ground:
+    """Something that the customer was told and has not read."""
+    await shop.desk.hear(shop.desk.confirmed())
+    known = {"notification_id": (await shop.ids())[0]}
+    return Ground(shop.client, shop.desk.database, shop.app.openapi(), known)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import pytest
 
 from chassis import access
-from chassis.access import Ground, Rule
-from services.order.conftest import Shop
+from chassis.access import Rule
+from services.order.conftest import Shop, ground
 
 RULES = {
     "health": Rule.ANYBODY,
@@ -37,24 +38,18 @@ async def test_nobody_is_let_in_without_a_token(shop: Shop, operation: str) -> N
 async def test_what_is_somebody_elses_is_not_there(shop: Shop, operation: str) -> None:
     """404, as for an id that does not exist, and nothing is changed.
 
-    Where the order goes is in the body: an address that the user service does not give out for this token
-    makes a request that does not fit.
+    Where a new order goes is in the body: somebody else's address makes a request that does not fit. An order
+    that is there is asked for with an address of the stranger's own, so that the order alone is not theirs.
     """
-    ordered = await ground(shop)
-    if operation == "place_order":
-        shop.addresses.known.clear()
-    refusal = 422 if operation == "place_order" else 404
-    assert refusal == await ordered.trespass(operation, shop.issuer.token(uuid.uuid4()))
+    ordered, stranger = await ground(shop), uuid.uuid4()
+    refusal, known = 422, dict(ordered.known)
+    if operation != "place_order":
+        refusal, known["address_id"] = 404, str(shop.addresses.add(stranger))
+    theirs = replace(ordered, known=known)
+    assert refusal == await theirs.trespass(operation, shop.issuer.token(stranger))
 
 
 @pytest.mark.parametrize("operation", access.ruled(RULES, Rule.OWNER))
 async def test_the_owner_is_let_in(shop: Shop, operation: str) -> None:
     """The very request that is refused to others: it is the sender alone that it is refused for."""
     assert 400 > await (await ground(shop)).send(operation, shop.issuer.token(shop.customer))
-
-
-async def ground(shop: Shop) -> Ground:
-    """An order of the customer."""
-    order = (await shop.place()).json()
-    known = {"order_id": order["id"], "product_id": str(shop.product), "address_id": str(shop.home)}
-    return Ground(shop.client, shop.database, shop.app.openapi(), known)

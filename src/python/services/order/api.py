@@ -17,6 +17,7 @@ from chassis.auth import Caller, SignedIn
 from chassis.clock import Clock, Ids, new_id, utc_now
 from chassis.database import Database
 from chassis.idempotency import OnceForCaller
+from chassis.openapi import named
 from chassis.outbox import Outbox
 from chassis.paging import Cursor, Limit, Page
 from chassis.problems import Conflict, Invalid, NotFound
@@ -133,7 +134,13 @@ class OrderView(OrderSummary):
     timeline: list[StepView]
 
 
-@router.post("", status_code=201, response_model=OrderView, operation_id="place_order")
+@router.post(
+    "",
+    status_code=201,
+    response_model=OrderView,
+    responses={422: named(ProductTwice, AddressUnknown, ProductsUnknown, OrderRefused)},
+    operation_id="place_order",
+)
 async def place_order(body: PlaceOrder, caller: SignedIn, once: OnceForCaller, parts: PartsDep) -> Response:
     """Place an order. It is PENDING until stock and payment have answered."""
     product_ids = [item.product_id for item in body.items]
@@ -203,7 +210,7 @@ async def get_order(order_id: uuid.UUID, caller: SignedIn, parts: PartsDep) -> O
 
 @router.put(
     "/{order_id:uuid}/address",
-    responses={409: {"description": "The order is cancelled."}},
+    responses={409: {"description": "The order is cancelled."}, 422: named(AddressUnknown)},
     operation_id="change_order_address",
 )
 async def change_address(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from chassis.access import contents
 from chassis.testing import TokenIssuer
 from contracts.events.order import Address
 from contracts.money import MAX_SAFE_INTEGER, Money
@@ -79,8 +80,21 @@ async def test_a_refused_placement_is_refused_alike_when_repeated(shop: Shop) ->
     assert (again.status_code, again.content) == (422, first.content)
 
 
-async def test_an_address_of_somebody_else_is_unknown(shop: Shop) -> None:
-    """The user service answers for the caller alone."""
+@pytest.mark.parametrize("role", ["customer", "admin"])
+async def test_an_address_of_somebody_else_is_unknown(shop: Shop, role: str) -> None:
+    """The user service answers for the caller alone: nothing is ordered, and nothing is sent there."""
+    order_id, theirs = (await shop.place()).json()["id"], str(shop.addresses.add(uuid.uuid4()))
+    before = await contents(shop.database)
+    headers, where = shop.issuer.headers(shop.customer, role), f"/api/orders/{order_id}/address"
+    placed = await shop.client.post("/api/orders", json=shop.body(address_id=theirs), headers=headers)
+    sent = await shop.client.put(where, json={"address_id": theirs}, headers=headers)
+    for answer in (placed, sent):
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/address-unknown")
+    assert before == await contents(shop.database)
+
+
+async def test_an_address_that_is_not_there_is_unknown(shop: Shop) -> None:
+    """As one of somebody else's is."""
     answer = await shop.place(address_id=str(uuid.uuid4()))
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/address-unknown")
 
@@ -207,7 +221,8 @@ async def test_an_expired_token_is_turned_away(shop: Shop) -> None:
 async def test_an_order_is_seen_by_its_customer_and_by_admins_alone(shop: Shop) -> None:
     """To anyone else it does not exist, whatever they try on it."""
     order_id = (await shop.place()).json()["id"]
-    path, stranger = f"/api/orders/{order_id}", shop.issuer.headers(uuid.uuid4())
+    path, somebody = f"/api/orders/{order_id}", uuid.uuid4()
+    stranger, theirs = shop.issuer.headers(somebody), str(shop.addresses.add(somebody))
     seen = {
         "owner": (await shop.client.get(path, headers=shop.issuer.headers(shop.customer))).status_code,
         "admin": (
@@ -216,7 +231,7 @@ async def test_an_order_is_seen_by_its_customer_and_by_admins_alone(shop: Shop) 
         "stranger": (await shop.client.get(path, headers=stranger)).status_code,
         "stranger cancels": (await shop.client.post(f"{path}/cancel", headers=stranger)).status_code,
         "stranger moves": (
-            await shop.client.put(f"{path}/address", json={"address_id": str(shop.home)}, headers=stranger)
+            await shop.client.put(f"{path}/address", json={"address_id": theirs}, headers=stranger)
         ).status_code,
     }
     assert seen == {
@@ -281,10 +296,9 @@ async def test_a_cancelled_order_is_told_of_once(shop: Shop) -> None:
 
 async def test_an_order_goes_to_its_new_address(shop: Shop) -> None:
     """And the others are told."""
-    order_id, paris = (await shop.place()).json()["id"], uuid.uuid4()
-    shop.addresses.known[paris] = Address(
-        recipient="Ada", line1="Rue 1", city="Paris", postal_code="75001", country="FR"
-    )
+    order_id = (await shop.place()).json()["id"]
+    rue = Address(recipient="Ada", line1="Rue 1", city="Paris", postal_code="75001", country="FR")
+    paris = shop.addresses.add(shop.customer, rue)
     answer = await shop.client.put(
         f"/api/orders/{order_id}/address",
         json={"address_id": str(paris)},

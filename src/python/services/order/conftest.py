@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,9 +14,11 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from joserfc.jws import extract_compact
 
 from backing.fixtures import Databases
 from chassis import migrations
+from chassis.access import Ground
 from chassis.database import Database
 from chassis.outbox import Outbox
 from chassis.testing import TokenIssuer, running
@@ -48,13 +51,19 @@ class FakeProducts:
 
 @dataclass
 class FakeAddresses:
-    """Addresses in memory, by whose token they are asked with."""
+    """Addresses in memory, each given out to its owner alone: to whoever signs in as that, by the token."""
 
-    known: dict[uuid.UUID, Address] = field(default_factory=dict)
+    known: dict[tuple[uuid.UUID, uuid.UUID], Address] = field(default_factory=dict)
+
+    def add(self, owner: uuid.UUID, address: Address = HOME) -> uuid.UUID:
+        """Keep an address of `owner`, and return its id."""
+        address_id = uuid.uuid4()
+        self.known[owner, address_id] = address
+        return address_id
 
     async def address(self, address_id: uuid.UUID, token: str) -> Address | None:
-        assert token
-        return self.known.get(address_id)
+        owner = uuid.UUID(json.loads(extract_compact(token.encode()).payload)["sub"])
+        return self.known.get((owner, address_id))
 
 
 @dataclass
@@ -121,14 +130,15 @@ async def database(migrated_url: str) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def serving(database: Database, **changes: Any) -> AsyncIterator[Shop]:
-    """The service as it runs, with one product at 5.00 EUR and one address; `changes` are of its settings."""
-    issuer, product, home = TokenIssuer(), uuid.uuid4(), uuid.uuid4()
+    """The service as it runs, with a product at 5.00 EUR and an address; `changes` are of its settings."""
+    issuer, customer, product = TokenIssuer(), uuid.uuid4(), uuid.uuid4()
     products = FakeProducts({product: Money(amount=500, currency="EUR")})
-    addresses = FakeAddresses({home: HOME})
+    addresses = FakeAddresses()
+    home = addresses.add(customer)
     app = order_app.build(settings(database.url, **changes))
     async with running(app, issuer) as client:
         app.state.parts = replace(app.state.parts, products=products, addresses=addresses)
-        yield Shop(app, client, issuer, database, products, addresses, uuid.uuid4(), product, home)
+        yield Shop(app, client, issuer, database, products, addresses, customer, product, home)
 
 
 @pytest.fixture
@@ -160,3 +170,10 @@ def order(*, expires_in_s: float = 120) -> Order:
         placed_at=now,
         expires_at=now + dt.timedelta(seconds=expires_in_s),
     )
+
+
+async def ground(shop: Shop) -> Ground:
+    """An order of the customer."""
+    order = (await shop.place()).json()
+    known = {"order_id": order["id"], "product_id": str(shop.product), "address_id": str(shop.home)}
+    return Ground(shop.client, shop.database, shop.app.openapi(), known)

@@ -7,8 +7,8 @@ import uuid
 import pytest
 
 from chassis import access
-from chassis.access import Ground, Rule
-from services.payment.conftest import Shop
+from chassis.access import Rule
+from services.payment.conftest import Shop, ground
 
 RULES = {
     "health": Rule.ANYBODY,
@@ -52,16 +52,3 @@ async def test_what_is_for_admins_is_refused_to_customers(shop: Shop, operation:
 async def test_an_admin_or_the_owner_is_let_in(shop: Shop, operation: str) -> None:
     """The very request that is refused to others: it is the sender alone that it is refused for."""
     assert 400 > await (await ground(shop)).send(operation, shop.issuer.token(shop.desk.customer, "admin"))
-
-
-async def ground(shop: Shop) -> Ground:
-    """A payment of the customer that can be refunded, and the card it was made with."""
-    order = await shop.desk.captured()
-    payment = await shop.desk.payment(order.order_id)
-    known = {
-        "payment_id": str(payment.id),
-        "order_id": str(order.order_id),
-        "method_id": str(shop.desk.method),
-        "amount": 1,
-    }
-    return Ground(shop.client, shop.desk.database, shop.app.openapi(), known)

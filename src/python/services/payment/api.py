@@ -16,6 +16,7 @@ from chassis.auth import Admin, Caller, SignedIn
 from chassis.clock import Clock, Ids, new_id, utc_now
 from chassis.database import Database
 from chassis.idempotency import OnceForCaller
+from chassis.openapi import named
 from chassis.outbox import Outbox
 from chassis.paging import Cursor, Limit, Page
 from chassis.problems import Conflict, Invalid, NotFound, Unavailable
@@ -135,7 +136,10 @@ class PaymentView(PaymentSummary):
     "/methods",
     status_code=201,
     response_model=MethodView,
-    responses={409: {"description": f"There are {MAX_METHODS} payment methods already."}},
+    responses={
+        409: {"description": f"There are {MAX_METHODS} payment methods already."},
+        422: named(MethodRefused),
+    },
     operation_id="add_payment_method",
 )
 async def add_method(

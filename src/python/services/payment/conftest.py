@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import hmac
+import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -17,6 +19,7 @@ from fastapi import FastAPI
 
 from backing.fixtures import Databases
 from chassis import jobs, migrations
+from chassis.access import Ground
 from chassis.clock import new_id, utc_now
 from chassis.database import Database
 from chassis.jobs import JobRunner
@@ -31,7 +34,7 @@ from services.payment import calls, store
 from services.payment.calls import BATCH, Calls
 from services.payment.consumers import Consumers
 from services.payment.domain import AuthorizeCall, DetachCall, Payment, RefundCall
-from services.payment.provider import Card
+from services.payment.provider import Card, ProviderUnavailable
 from services.payment.settings import Settings
 from services.payment.store import SavedMethod
 
@@ -39,6 +42,7 @@ HOME = Address(recipient="Ada", line1="Allee 1", city="Berlin", postal_code="101
 ELSEWHERE = HOME.model_copy(update={"city": "Bonn"})
 TEN = Money(amount=1000, currency="EUR")
 WEBHOOK_SECRET = "whsec_test"
+LOST = ProviderUnavailable("no answer")
 
 
 @dataclass
@@ -290,3 +294,43 @@ async def shop(
     async with running(app, issuer) as client:
         app.state.parts = replace(app.state.parts, provider=desk.provider)
         yield Shop(app, client, issuer, desk)
+
+
+async def ground(shop: Shop) -> Ground:
+    """A payment of the customer that can be refunded, and the card it was made with."""
+    order = await shop.desk.captured()
+    payment = await shop.desk.payment(order.order_id)
+    known = {
+        "payment_id": str(payment.id),
+        "order_id": str(order.order_id),
+        "method_id": str(shop.desk.method),
+        "amount": 1,
+    }
+    return Ground(shop.client, shop.desk.database, shop.app.openapi(), known)
+
+
+def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, age_s: int = 0) -> dict[str, str]:
+    """The headers with which the provider sends `body`, whatever bytes it is of."""
+    at = int(time.time()) - age_s
+    signature = hmac.digest(secret.encode(), f"{at}.".encode() + body, "sha256").hex()
+    return {"Stripe-Signature": f"t={at},v1={signature}", "Content-Type": "application/json"}
+
+
+def event(kind: str, about: dict[str, Any]) -> dict[str, Any]:
+    """An event of the provider."""
+    return {"id": f"evt_{uuid.uuid4().hex}", "type": kind, "data": {"object": about}}
+
+
+def intent(payment: Payment, **more: Any) -> dict[str, Any]:
+    """The intent of a payment, as the provider tells of it."""
+    return {"id": intent_of(payment.id), "metadata": {"payment_id": str(payment.id)}, **more}
+
+
+async def unanswered(shop: Shop, what: str) -> Payment:
+    """A payment whose call was made and not answered."""
+    shop.desk.provider.fails[what] = LOST
+    order = await shop.desk.authorized()
+    if what != "authorize":
+        await shop.desk.hear(confirmed(order) if what == "capture" else cancelled(order))
+        await shop.desk.work()
+    return await shop.desk.payment(order.order_id)

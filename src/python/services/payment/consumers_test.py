@@ -10,9 +10,10 @@ import pytest
 from chassis.outbox import Outbox
 from contracts.events.envelope import Event
 from contracts.events.order import OrderUpdated
+from contracts.events.payment import PaymentFailed
 from contracts.topology import PAYMENT_QUEUE, events_for
 from services.payment import store
-from services.payment.conftest import ELSEWHERE, HOME, Desk, cancelled, confirmed
+from services.payment.conftest import ELSEWHERE, HOME, Desk, Shop, cancelled, confirmed
 from services.payment.consumers import Consumers
 from services.payment.domain import AuthorizeCall, Status
 
@@ -44,6 +45,22 @@ async def test_a_method_that_the_customer_does_not_have_fails_the_payment(desk: 
     assert payment.failure is not None
     assert (Status.FAILED, "payment_method_unknown") == (payment.status, payment.failure.code)
     assert ([], ["PAYMENT_FAILED"]) == (await desk.waiting(), await desk.types_told())
+
+
+async def test_nobody_pays_with_the_card_of_another_customer(shop: Shop) -> None:
+    """Both have a card; who orders with the other's is told so, and the card is asked for nothing."""
+    desk, other = shop.desk, uuid.uuid4()
+    card = {"provider_token": "pm_card_visa"}
+    added = await shop.client.post("/api/payments/methods", json=card, headers=shop.headers(of=other))
+    assert 201 == added.status_code
+    desk.provider.asked.clear()
+    order = desk.created(payment_method_id=uuid.UUID(added.json()["id"]))
+    await desk.hear(order)
+    await desk.work()
+    (failed,) = await desk.told()
+    assert isinstance(failed, PaymentFailed)
+    assert (order.order_id, desk.customer) == (failed.order_id, failed.customer_id)
+    assert ("payment_method_unknown", []) == (failed.code, desk.provider.asked)
 
 
 async def test_a_repeated_order_is_charged_once(desk: Desk) -> None:

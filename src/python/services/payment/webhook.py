@@ -16,7 +16,10 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import logs
+from chassis.openapi import named
 from chassis.problems import BadRequest, Invalid
+from chassis.text import Whole
+from contracts.money import MAX_SAFE_INTEGER
 from services.payment import domain, store
 from services.payment.api import Parts, PartsDep
 from services.payment.calls import settle
@@ -69,7 +72,7 @@ class _Charge(BaseModel):
     """https://docs.stripe.com/api/charges/object"""
 
     payment_intent: str | None = None
-    amount_refunded: Annotated[int, Field(ge=0)]
+    amount_refunded: Annotated[int, Field(strict=True, ge=0, le=MAX_SAFE_INTEGER), Whole]
 
 
 class _Data(BaseModel):
@@ -86,7 +89,7 @@ class _Event(BaseModel):
 
 @router.post(
     "/webhook",
-    responses={400: {"description": "The signature is missing, wrong or old."}},
+    responses={400: {"description": "The signature is missing, wrong or old.", **named(SignatureWrong)}},
     operation_id="receive_provider_event",
 )
 async def receive(

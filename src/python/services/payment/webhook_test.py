@@ -8,31 +8,25 @@ from typing import Any
 
 import httpx
 import pytest
-import stripe
 
 from contracts.events.payment import PaymentFailed
 from services.payment import store
-from services.payment.conftest import WEBHOOK_SECRET, Shop, cancelled, confirmed, intent_of
-from services.payment.domain import Payment, RefundStatus, Status
-from services.payment.provider import ProviderUnavailable
+from services.payment.conftest import (
+    LOST,
+    Shop,
+    cancelled,
+    event,
+    intent,
+    signed,
+    unanswered,
+)
+from services.payment.domain import RefundStatus, Status
 
 PROBLEM = "application/problem+json"
-LOST = ProviderUnavailable("no answer")
 
 
-def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, age_s: int = 0) -> dict[str, str]:
-    signature = stripe.WebhookSignature.generate_signature_header(
-        body.decode(), secret, timestamp=int(time.time()) - age_s
-    )
-    return {"Stripe-Signature": signature, "Content-Type": "application/json"}
-
-
-def event(kind: str, about: dict[str, Any]) -> bytes:
-    return json.dumps({"id": f"evt_{uuid.uuid4().hex}", "type": kind, "data": {"object": about}}).encode()
-
-
-def intent(payment: Payment, **more: Any) -> dict[str, Any]:
-    return {"id": intent_of(payment.id), "metadata": {"payment_id": str(payment.id)}, **more}
+def written(kind: str, about: dict[str, Any]) -> bytes:
+    return json.dumps(event(kind, about)).encode()
 
 
 async def post(shop: Shop, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
@@ -40,20 +34,10 @@ async def post(shop: Shop, body: bytes, headers: dict[str, str] | None = None) -
 
 
 async def tell(shop: Shop, kind: str, about: dict[str, Any]) -> bool:
-    answer = await post(shop, event(kind, about))
+    answer = await post(shop, written(kind, about))
     assert 200 == answer.status_code
     applied: bool = answer.json()["applied"]
     return applied
-
-
-async def unanswered(shop: Shop, what: str) -> Payment:
-    """A payment whose call was made and not answered."""
-    shop.desk.provider.fails[what] = LOST
-    order = await shop.desk.authorized()
-    if what != "authorize":
-        await shop.desk.hear(confirmed(order) if what == "capture" else cancelled(order))
-        await shop.desk.work()
-    return await shop.desk.payment(order.order_id)
 
 
 async def test_a_hold_whose_answer_was_lost_is_told_by_the_provider(shop: Shop) -> None:
@@ -179,7 +163,7 @@ async def test_simultaneous_events_and_answers_tell_once(shop: Shop) -> None:
     order = shop.desk.created()
     await shop.desk.hear(order)
     payment = await shop.desk.payment(order.order_id)
-    body = event("payment_intent.amount_capturable_updated", intent(payment))
+    body = written("payment_intent.amount_capturable_updated", intent(payment))
     answers = asyncio.gather(*(post(shop, body) for _ in range(10)))
     await asyncio.gather(answers, shop.desk.work())
     assert {200} == {answer.status_code for answer in await answers}
@@ -248,13 +232,15 @@ async def test_an_event_that_is_not_signed_is_refused(shop: Shop, headers: dict[
         b"{}",
         b"null",
         b'{"id": "evt_1", "type": "x", "data": {}}',
-        event("charge.refunded", {}),
-        event("charge.refunded", {"payment_intent": "pi_\0", "amount_refunded": 1}),
-        event("charge.refunded", {"payment_intent": "pi_1", "amount_refunded": -1}),
-        event("payment_intent.succeeded", {"id": 1}),
-        event("payment_intent.succeeded", {"id": "pi_1", "metadata": 1}),
+        written("charge.refunded", {}),
+        written("charge.refunded", {"payment_intent": "pi_\0", "amount_refunded": 1}),
+        written("charge.refunded", {"payment_intent": "pi_1", "amount_refunded": -1}),
+        written("charge.refunded", {"payment_intent": "pi_1", "amount_refunded": True}),
+        written("charge.refunded", {"payment_intent": "pi_1", "amount_refunded": 2**63}),
+        written("payment_intent.succeeded", {"id": 1}),
+        written("payment_intent.succeeded", {"id": "pi_1", "metadata": 1}),
     ],
-    ids=range(11),
+    ids=range(13),
 )
 async def test_a_signed_body_that_is_no_event_is_refused(shop: Shop, body: bytes) -> None:
     """Somebody should look at what the provider sends, and it is not a 500."""

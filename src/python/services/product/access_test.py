@@ -7,8 +7,8 @@ import uuid
 import pytest
 
 from chassis import access
-from chassis.access import Ground, Rule
-from services.product.conftest import Shop
+from chassis.access import Rule
+from services.product.conftest import Shop, ground
 
 RULES = {
     "health": Rule.ANYBODY,
@@ -53,12 +53,3 @@ async def test_an_admin_is_let_in(shop: Shop, operation: str) -> None:
     status = await (await ground(shop)).send(operation, shop.issuer.token(shop.admin, "admin"))
     # The object store is away in this test: that it was asked shows as much.
     assert status < 400 or (status == 503 and operation in ("complete_image", "delete_image"))
-
-
-async def ground(shop: Shop) -> Ground:
-    """A product with an image that is awaited."""
-    product_id = (await shop.create(stock=5))["id"]
-    where, image = f"/api/products/{product_id}/images", {"content_type": "image/png", "size": 1}
-    added = await shop.client.post(where, json=image, headers=shop.as_admin())
-    known = {"product_id": product_id, "image_id": added.json()["id"], "ids": product_id}
-    return Ground(shop.client, shop.database, shop.app.openapi(), known)

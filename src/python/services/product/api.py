@@ -16,6 +16,7 @@ from chassis.auth import Admin
 from chassis.clock import Clock, Ids, new_id, utc_now
 from chassis.database import Database
 from chassis.idempotency import OnceForCaller
+from chassis.openapi import named
 from chassis.paging import Cursor, CursorUnknown, Limit, Page
 from chassis.problems import Conflict, Invalid, NotFound
 from chassis.text import PATTERN, Amount, Line, Paragraphs, PositiveCount, ShortLine
@@ -120,7 +121,7 @@ MinorUnits = Annotated[
 ]
 
 
-@router.get("", operation_id="search_products")
+@router.get("", responses={422: named(SortImpossible)}, operation_id="search_products")
 async def search_products(
     parts: PartsDep,
     q: Annotated[

@@ -17,18 +17,31 @@ from fastapi import FastAPI
 
 from backing.fixtures import Databases
 from chassis import migrations
+from chassis.access import Ground
 from chassis.database import Database
 from chassis.testing import TokenIssuer, running
 from contracts.events.order import Address, OrderCancelled, OrderConfirmed, OrderCreated, OrderLine
 from contracts.money import Money
 from services.product import app as product_app
 from services.product import store
+from services.product.domain import Image
+from services.product.images import ImageStore, StoredObject
 from services.product.settings import Settings
 
 NOWHERE = "127.0.0.1:9"
 PRICE = Money(amount=500, currency="EUR")
 HOME = Address(recipient="Ada", line1="Allee 1", city="Berlin", postal_code="10115", country="DE")
 CUSTOMER = uuid.uuid4()
+
+
+class NoImages(ImageStore):
+    """An object store in which nothing was uploaded, and that always answers."""
+
+    async def look(self, image: Image) -> StoredObject | None:  # noqa: ARG002 - as its own
+        return None
+
+    async def delete(self, image: Image) -> None:  # noqa: ARG002 - as its own
+        return None
 
 
 @dataclass
@@ -167,3 +180,12 @@ def confirmed(order_id: uuid.UUID) -> OrderConfirmed:
 def cancelled(order_id: uuid.UUID) -> OrderCancelled:
     """News that the order is cancelled."""
     return OrderCancelled(order_id=order_id, customer_id=CUSTOMER, reason="requested")
+
+
+async def ground(shop: Shop) -> Ground:
+    """A product with an image that is awaited."""
+    product_id = (await shop.create(stock=5))["id"]
+    where, image = f"/api/products/{product_id}/images", {"content_type": "image/png", "size": 1}
+    added = await shop.client.post(where, json=image, headers=shop.as_admin())
+    known = {"product_id": product_id, "image_id": added.json()["id"], "ids": product_id}
+    return Ground(shop.client, shop.database, shop.app.openapi(), known)

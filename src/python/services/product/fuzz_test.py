@@ -11,19 +11,7 @@ import pytest
 from chassis import boundaries
 from chassis.fuzzed import fuzzed
 from chassis.fuzzing import NOBODY, Caller
-from services.product.conftest import Shop
-from services.product.domain import Image
-from services.product.images import ImageStore, StoredObject
-
-
-class NoImages(ImageStore):
-    """An object store in which nothing was uploaded, and that always answers."""
-
-    async def look(self, image: Image) -> StoredObject | None:  # noqa: ARG002 - as its own
-        return None
-
-    async def delete(self, image: Image) -> None:  # noqa: ARG002 - as its own
-        return None
+from services.product.conftest import NoImages, Shop
 
 
 async def fill(shop: Shop) -> str:

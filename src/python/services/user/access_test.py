@@ -7,8 +7,8 @@ import uuid
 import pytest
 
 from chassis import access
-from chassis.access import Ground, Rule
-from services.user.conftest import HOME, PASSWORD, Users
+from chassis.access import Rule
+from services.user.conftest import Users, ground
 
 RULES = {
     "health": Rule.ANYBODY,
@@ -61,17 +61,3 @@ async def test_an_admin_or_the_owner_is_let_in(users: Users, operation: str) -> 
     """The very request that is refused to others: it is the sender alone that it is refused for."""
     let_in = await ground(users)
     assert 400 > await let_in.send(operation, users.token(let_in.known["user_id"], "customer", "admin"))
-
-
-async def ground(users: Users) -> Ground:
-    """Ada, who has an address."""
-    ada = await users.user_id()
-    added = await users.client.post("/api/users/me/addresses", json=HOME, headers=users.headers(ada))
-    known = {
-        "user_id": ada,
-        "address_id": added.json()["id"],
-        "roles": ["admin"],
-        "password": PASSWORD,
-        "new": PASSWORD,
-    }
-    return Ground(users.client, users.database, users.app.openapi(), known)

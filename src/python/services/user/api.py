@@ -19,6 +19,7 @@ from chassis.auth import KEYS_LAST_S, Admin, Caller, SignedIn
 from chassis.clock import Clock, Ids, new_id, utc_now
 from chassis.database import Database
 from chassis.idempotency import OnceForAnyone
+from chassis.openapi import named
 from chassis.outbox import Outbox
 from chassis.paging import Cursor, Limit, Page
 from chassis.problems import Conflict, Invalid, NotFound, Unauthenticated
@@ -86,7 +87,13 @@ class JwkSet(BaseModel):
     keys: list[dict[str, Any]]
 
 
-@router.post("", status_code=201, response_model=UserView, operation_id="register")
+@router.post(
+    "",
+    status_code=201,
+    response_model=UserView,
+    responses={422: named(PasswordRefused)},
+    operation_id="register",
+)
 async def register(body: Register, once: OnceForAnyone, parts: PartsDep) -> Response:
     """Make an account. Whoever has it signs in with POST /api/users/login."""
     password = body.password.get_secret_value()

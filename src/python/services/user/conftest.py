@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from backing.fixtures import Databases
 from chassis import migrations
+from chassis.access import Ground
 from chassis.clock import utc_now
 from chassis.database import Database
 from chassis.testing import running
@@ -156,3 +157,17 @@ async def users(database: Database, aws_nowhere: None) -> AsyncIterator[Users]: 
 def user(email: str = "ada@example.com", *, roles: tuple[Role, ...] = (Role.CUSTOMER,)) -> User:
     """Somebody with an account."""
     return User(uuid.uuid4(), email, "Ada", utc_now(), roles)
+
+
+async def ground(users: Users) -> Ground:
+    """Ada, who has an address."""
+    ada = await users.user_id()
+    added = await users.client.post("/api/users/me/addresses", json=HOME, headers=users.headers(ada))
+    known = {
+        "user_id": ada,
+        "address_id": added.json()["id"],
+        "roles": ["admin"],
+        "password": PASSWORD,
+        "new": PASSWORD,
+    }
+    return Ground(users.client, users.database, users.app.openapi(), known)

@@ -11,9 +11,10 @@ from pydantic import BaseModel
 
 from chassis import logs
 from chassis.auth import SignedIn
+from chassis.openapi import named
 from chassis.problems import Forbidden, Problem, Unauthenticated
 from services.user import domain, store
-from services.user.api import Parts, PartsDep, check_password, own_account
+from services.user.api import Parts, PartsDep, PasswordRefused, check_password, own_account
 from services.user.bodies import ChangePassword, LogIn, Refresh
 from services.user.domain import RefreshToken, Session, SessionExpired, TokenReused, User
 from services.user.store import Account
@@ -22,10 +23,6 @@ from services.user.tokens import ACCESS_TOKEN_LIFE
 log = logs.get(__name__)
 
 router = APIRouter(prefix="/api/users", tags=["sessions"])
-
-_BRAKED: dict[int | str, dict[str, Any]] = {
-    429: {"description": "Too many wrong passwords: `Retry-After` says when to try again."}
-}
 
 
 class SignInRefused(Unauthenticated):
@@ -42,6 +39,14 @@ class PasswordWrong(Forbidden):
 
 class TooManyFailures(Problem):
     status, slug, title = 429, "too-many-failures", "Too many wrong passwords"
+
+
+_BRAKED: dict[int | str, dict[str, Any]] = {
+    429: {
+        "description": "Too many wrong passwords: `Retry-After` says when to try again.",
+        **named(TooManyFailures),
+    }
+}
 
 
 class Tokens(BaseModel):
@@ -110,7 +115,12 @@ async def log_out(body: Refresh, parts: PartsDep) -> None:
             await store.end_session(tx, presented.session_id)
 
 
-@router.put("/me/password", status_code=204, responses=_BRAKED, operation_id="change_password")
+@router.put(
+    "/me/password",
+    status_code=204,
+    responses={422: named(PasswordRefused), **_BRAKED},
+    operation_id="change_password",
+)
 async def change_password(body: ChangePassword, caller: SignedIn, parts: PartsDep) -> None:
     """Set another password and end every session, this one too: sign in again with the new one."""
     current, new = body.current.get_secret_value(), body.new.get_secret_value()

@@ -41,8 +41,8 @@ class _Orders:
         await self._place()
 
     async def readdressed(self) -> None:
-        elsewhere = uuid.uuid4()
-        self._shop.addresses.known[elsewhere] = HOME.model_copy(update={"city": "Bonn"})
+        bonn = HOME.model_copy(update={"city": "Bonn"})
+        elsewhere = self._shop.addresses.add(self._shop.customer, bonn)
         order_id = await self._place()
         await self._call("PUT", f"{order_id}/address", {"address_id": str(elsewhere)})
 

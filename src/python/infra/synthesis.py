@@ -18,12 +18,15 @@ LINT_IGNORED = {
     "I1022": "CDK joins where a person would substitute",
 }
 
-# Of the flags that CDK 2.275 recommends, those that are on; `cdk.json` has the same. Left off, of those that would
-# change anything: `minimizePolicies` (a statement for each thing says what it is for), `restrictSqsDescryption` (the
-# key and the topics would wait for each other), `restrictDefaultSecurityGroup` (a function with rights, to empty a
-# group that nothing is in), `disableExplicitDeploymentControllerForCircuitBreaker` and
-# `logGroupDestinationArnWithoutWildcard` (the same, said otherwise), `annotationsInValidationReport` (a warning that
-# is meant would be an error), `defaultCrossStackReferences` (what a service needs could be taken from under it).
+# Of the flags that CDK 2.275 recommends, those that are on; `cdk.json` has the same. Left off, of those that
+# would change a template:
+#   minimizePolicies: a statement for each thing says what it is for
+#   restrictSqsDescryption: the broker's key and its topics would wait for each other
+#   restrictDefaultSecurityGroup: a function with rights of its own, to empty a group that nothing is in
+#   disableExplicitDeploymentControllerForCircuitBreaker: the same, left unsaid
+#   logGroupDestinationArnWithoutWildcard: the same, said otherwise
+#   annotationsInValidationReport: a warning that is meant would be an error
+#   defaultCrossStackReferences: what a service stands on could be taken from under it
 FLAGS: Mapping[str, bool] = {"@aws-cdk/aws-ecs:removeDefaultDeploymentAlarm": True}
 
 

@@ -62,10 +62,10 @@ def test_a_value_of_cdk_json_is_that_of_the_command_line(
 ) -> None:
     """A list, a number or a truth there is a text here; what is wrong is refused in the same words."""
     monkeypatch.setenv("CDK_OUTDIR", str(tmp_path))
-    context = {**example.context("prod"), "cors_origins": ["https://a.example", "nonsense"]}
+    context = {**example.context("prod"), "cors_origin": ["https://a.example", "nonsense"]}
     monkeypatch.setenv("CDK_CONTEXT_JSON", json.dumps(context))
     assert 2 == main(["synth"])
-    assert "cors_origins" in capsys.readouterr().err
+    assert "cors_origin" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,43 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# What no code of a service imports, below site-packages: tests, other databases, Stripe's types of arguments,
-# and a resolver of names that checks of e-mail addresses do not use here.
+# What no code of a service imports, below site-packages: tests, other databases, Stripe's types,
+# a resolver of names that checks of e-mail addresses do not use here, a parser of C.
 UNUSED = (
     "dns",
+    "dateutil/zoneinfo",
+    "pycparser",
     "sqlalchemy/dialects/mssql",
     "sqlalchemy/dialects/mysql",
     "sqlalchemy/dialects/oracle",
     "sqlalchemy/dialects/sqlite",
+    "sqlalchemy/ext/mypy",
     "sqlalchemy/testing",
     "stripe/params",
+    # What Stripe sells besides payments; its library imports each when it is first asked for.
+    *(
+        f"stripe/{product}"
+        for product in (
+            "apps",
+            "billing",
+            "billing_portal",
+            "checkout",
+            "climate",
+            "entitlements",
+            "events",
+            "financial_connections",
+            "forwarding",
+            "identity",
+            "issuing",
+            "radar",
+            "reporting",
+            "sigma",
+            "tax",
+            "terminal",
+            "test_helpers",
+            "treasury",
+        )
+    ),
 )
 # The services of AWS that are called, and the one that credentials come from.
 AWS = {"s3", "secretsmanager", "sesv2", "sns", "sqs", "sts"}
@@ -43,6 +70,7 @@ def main(root: Path) -> None:
 def _unused_packages(root: Path) -> Iterator[Path]:
     for packages in root.glob("lib/python3*/site-packages"):
         yield from (packages / name for name in UNUSED if (packages / name).is_dir())
+        yield from packages.glob("*/tests")
 
 
 def _unused_services(root: Path) -> Iterator[Path]:

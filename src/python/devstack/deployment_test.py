@@ -48,6 +48,8 @@ ACTIONS = {
 }
 # Methods of other things that are called as operations of AWS are.
 OTHERS = {("sns", "subscribe"): "Listener", ("sqs", "send_message"): "the connection to a mail server"}
+# https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+READ_BY_OPENTELEMETRY = {"OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}
 # Of the collector beside the service, and of the key that topics and queues are encrypted with.
 NOT_THE_CODES_OWN = ("xray:", "logs:", "kms:", "ssmmessages:")
 
@@ -181,7 +183,7 @@ def test_a_services_settings_start_from_what_its_containers_are_given(
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_container_is_given_nothing_that_its_service_does_not_read(service: str, environment: str) -> None:
     """A name that nobody reads is a mistake, or will be taken for one that works."""
-    read = {name.upper() for name in settings_of(service).model_fields}
+    read = {name.upper() for name in settings_of(service).model_fields} | READ_BY_OPENTELEMETRY
     for stack, container in containers(environment, service):
         assert set() == set(variables(stack, container)) - read
 
@@ -196,7 +198,7 @@ def test_a_container_without_one_of_its_variables_does_not_start(
     fields = settings_of(service).model_fields
     for name in fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    for missing in (name for name in given if fields[name.lower()].is_required()):
+    for missing in (name for name in given if name.lower() in fields and fields[name.lower()].is_required()):
         with monkeypatch.context() as context:
             for name, value in given.items():
                 if name != missing:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from infra import template
+from infra import template, testing
+from infra.environment import NAMES
 from infra.template import Template
+from infra.testing import Deployment
 
 _FOLDER = Path("cdk.out")
 
@@ -28,6 +30,38 @@ def staging() -> dict[str, Template]:
 def prod() -> dict[str, Template]:
     """The templates of prod."""
     return _read("prod")
+
+
+@pytest.fixture(scope="session")
+def in_dev(dev: dict[str, Template]) -> Deployment:
+    """What is deployed as dev."""
+    return testing.plain("dev", dev)
+
+
+@pytest.fixture(scope="session")
+def in_staging(staging: dict[str, Template]) -> Deployment:
+    """What is deployed as staging."""
+    return testing.plain("staging", staging)
+
+
+@pytest.fixture(scope="session")
+def in_prod(prod: dict[str, Template]) -> Deployment:
+    """What is deployed as prod."""
+    return testing.plain("prod", prod)
+
+
+@pytest.fixture(scope="session", params=NAMES)
+def anywhere(request: pytest.FixtureRequest) -> Deployment:
+    """What is deployed as each of the environments: the test runs for every one."""
+    deployment: Deployment = request.getfixturevalue(f"in_{request.param}")
+    return deployment
+
+
+@pytest.fixture(scope="session", params=["staging", "prod"])
+def with_domain(request: pytest.FixtureRequest) -> Deployment:
+    """What is deployed where there is a domain, and the gateway is the one way in."""
+    deployment: Deployment = request.getfixturevalue(f"in_{request.param}")
+    return deployment
 
 
 def _read(environment: str) -> dict[str, Template]:

@@ -78,6 +78,11 @@ class Environment(BaseModel):
             problems.append("domain_name and hosted_zone_id go together")
         if not self.cors_origins and self.domain_name is None:
             problems.append("cors_origins is missing, and no domain_name to take it from")
+        if self.private_ca_arn is not None and self.domain_name is None:
+            problems.append(
+                "private_ca_arn needs domain_name: the mesh speaks TLS 1.3 only, and so does to it "
+                "a load balancer that has a certificate of its own"
+            )
         if self.name != "dev" and self.alert_email is None:
             problems.append(f"alert_email is missing: somebody must hear of alarms in {self.name}")
         if self.is_prod and "*" in self.cors_origins:

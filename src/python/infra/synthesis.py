@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra import template
 from infra.environment import Environment
+
+if TYPE_CHECKING:
+    import aws_cdk
+
+Build = Callable[["aws_cdk.App", Environment], None]
 
 # cfn-lint's findings that are left, each with its reason.
 LINT_IGNORED = {
@@ -49,19 +55,20 @@ class Finding:
         return f"{self.where}: {self.rule}: {self.what}"
 
 
-def synthesise(environment: Environment, output: Path) -> list[Path]:
+def synthesise(environment: Environment, output: Path, build: Build | None = None) -> list[Path]:
     """Write the templates of `environment` into `output`, anew; returns their paths, sorted.
 
-    Raises PolicyViolated where cdk-nag, or CDK's own validation, has anything against them.
+    `build` puts the stacks into the application, those of `infra.app` unless it is given. Raises
+    PolicyViolated where cdk-nag, or CDK's own validation, has anything against them.
     """
     # Imported here: it starts CDK's engine, which takes seconds, and what only reads templates needs none.
     import aws_cdk as cdk
 
-    from infra.app import build
+    from infra import app as whole
 
     shutil.rmtree(output, ignore_errors=True)
     app = cdk.App(outdir=str(output), analytics_reporting=False, context=FLAGS)
-    build(app, environment)
+    (build or whole.build)(app, environment)
     try:
         app.synth()
     except RuntimeError as error:

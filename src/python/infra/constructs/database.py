@@ -172,8 +172,9 @@ class Database(Construct):
             alerts,
             cpu=cluster.metric_cpu_utilization(),
             connections=cluster.metric_database_connections(),
+            # Four fifths of what there are, by the most capacity and not by that of the moment: 823 of 4 ACU.
             # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.setting-capacity.html
-            most_connections=1500,
+            most_connections=round(160 * size.maximum_acu),
         )
 
     def _monitoring_role(self) -> iam.Role:

@@ -30,10 +30,23 @@ from infra.stacks.messaging import MessagingStack
 from infra.stacks.shared import NAMESPACE, SERVICE_PORT, SharedStack
 
 OBJECTIVE = 0.999
+# The share of traces that is recorded.
+SAMPLED = 0.1
 
 # The newest release: https://github.com/aws-observability/aws-otel-collector/releases
 COLLECTOR_IMAGE = "public.ecr.aws/aws-observability/aws-otel-collector:v0.45.1"
 _COLLECTOR = Path(__file__).with_name("collector.yaml")
+
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/infrastructure_IAM_role.html
+_MESH_TLS_POLICY = "service-role/AmazonECSInfrastructureRolePolicyForServiceConnectTransportLayerSecurity"
+
+# Where the agent by which a shell is opened in a task has to write, which an image that is read-only forbids:
+# https://github.com/aws/containers-roadmap/issues/1359
+_SHELL_VOLUMES = {
+    "managed-agents": "/managed-agents",
+    "ssm-state": "/var/lib/amazon/ssm",
+    "ssm-logs": "/var/log/amazon/ssm",
+}
 
 # As long as the application load balancer may still send to a task that it was told to leave.
 _DEREGISTRATION = Duration.seconds(30)
@@ -119,9 +132,11 @@ class Service(Construct):
                 ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
                 [messaging.queues[spec.consumes].queue_arn],
             )
-        if spec.publishes or spec.consumes:
-            # Publishing encrypts, receiving decrypts; a data key that is used again is decrypted for it.
+        if spec.publishes:
+            # A data key that is used again is decrypted for it.
             allow(role, ["kms:GenerateDataKey", "kms:Decrypt"], [messaging.key.key_arn])
+        elif spec.consumes:
+            allow(role, ["kms:Decrypt"], [messaging.key.key_arn])
         for statement in spec.statements:
             role.add_to_policy(statement)
         self._allow_telemetry(role)
@@ -137,6 +152,9 @@ class Service(Construct):
             ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
             [log_group.log_group_arn],
         )
+        if self._environment.execute_command:
+            # What is typed in a shell goes to the same log, which its agent looks for among all.
+            allow(role, ["logs:DescribeLogGroups"], ["*"])
         acknowledge(
             role,
             {ANY_RESOURCE: "X-Ray's actions know no resources, nor do those of a shell in a task"},
@@ -170,8 +188,7 @@ class Service(Construct):
             memory_limit_mib=self._policy.task.memory_mib,
             task_role=role,
             execution_role=self.execution_role,
-            # The file system of an image is read-only; Python wants a place for temporary files.
-            volumes=[ecs.Volume(name="tmp")],
+            volumes=[ecs.Volume(name=name) for name in self._volumes(id)],
             runtime_platform=ecs.RuntimePlatform(
                 operating_system_family=ecs.OperatingSystemFamily.LINUX,
                 cpu_architecture=ecs.CpuArchitecture.X86_64,
@@ -230,9 +247,17 @@ class Service(Construct):
             linux_parameters=None,
         )
         container.add_mount_points(
-            ecs.MountPoint(source_volume="tmp", container_path="/tmp", read_only=False)  # noqa: S108
+            *(
+                ecs.MountPoint(source_volume=name, container_path=path, read_only=False)
+                for name, path in self._volumes(task.node.id).items()
+            )
         )
         return container
+
+    def _volumes(self, id: str) -> dict[str, str]:
+        """Where the container of the task `id` may write, by name: all else of its image is read-only."""
+        shell = _SHELL_VOLUMES if id == "Task" and self._environment.execute_command else {}
+        return {"tmp": "/tmp"} | shell  # noqa: S108 - Python wants a place for temporary files
 
     def _variables(self) -> dict[str, str]:
         """What the service's `settings.py` reads that is no secret."""
@@ -244,6 +269,9 @@ class Service(Construct):
             "DATABASE_URL": self._database.url,
             "DATABASE_SECRET_ARN": self._database.secret.secret_arn,
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
+            # As the rule in X-Ray has it, which OpenTelemetry's SDK does not ask for.
+            "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+            "OTEL_TRACES_SAMPLER_ARG": str(SAMPLED),
         }
         for topic in spec.publishes:
             variables[f"{_variable(topic.name)}_TOPIC_ARN"] = messaging.topics[topic].topic_arn
@@ -353,7 +381,9 @@ class Service(Construct):
             # Retries and ejection of tasks that fail are Service Connect's own:
             # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-connect-concepts-deploy.html
             service_connect_configuration=ecs.ServiceConnectProps(
-                namespace=NAMESPACE,
+                # By its address: of a name ECS makes a namespace of its own, beside the one with private DNS.
+                # https://github.com/aws/aws-cdk/issues/25616
+                namespace=self._shared.namespace.namespace_arn,
                 services=[
                     ecs.ServiceConnectService(
                         port_mapping_name="http",
@@ -370,31 +400,44 @@ class Service(Construct):
 
     def _mesh_tls(self) -> ecs.ServiceConnectTlsConfiguration | None:
         arn = self._environment.private_ca_arn
-        return None if arn is None else ecs.ServiceConnectTlsConfiguration(aws_pca_authority_arn=arn)
+        if arn is None:
+            return None
+        role = iam.Role(
+            self,
+            "MeshTls",
+            description=f"How ECS asks for the certificates of {self._spec.name}",
+            assumed_by=iam.ServicePrincipal("ecs.amazonaws.com"),
+            managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(_MESH_TLS_POLICY)],
+        )
+        acknowledge(role, {managed_policy(_MESH_TLS_POLICY): "AWS' own, by which ECS renews certificates"})
+        return ecs.ServiceConnectTlsConfiguration(aws_pca_authority_arn=arn, role=role)
 
     # --- requests of customers
 
     def _target_group(self) -> None:
-        self.target_group = self._new_target_group("Targets")
+        targets = self._new_target_group("Targets")
+        self._target_groups = [targets]
         rule = elbv2.ApplicationListenerRule(
             self,
             "Rule",
             listener=self._shared.listener,
             priority=self._spec.priority,
             conditions=[elbv2.ListenerCondition.path_patterns(self._spec.paths)],
-            target_groups=[self.target_group],
+            target_groups=[targets],
         )
         other = None
         if self._environment.blue_green:
+            others = self._new_target_group("OtherTargets")
+            self._target_groups.append(others)
             other = ecs.AlternateTarget(
                 "Other",
-                alternate_target_group=self._new_target_group("OtherTargets"),
+                alternate_target_group=others,
                 production_listener=ecs.ListenerRuleConfiguration.application_listener_rule(rule),
             )
         target = self.service.load_balancer_target(
             container_name=self._spec.name, container_port=SERVICE_PORT, alternate_target=other
         )
-        target.attach_to_application_target_group(self.target_group)
+        target.attach_to_application_target_group(targets)
         if self._environment.blue_green:
             policy = "AmazonECSInfrastructureRolePolicyForLoadBalancers"
             acknowledge(
@@ -404,15 +447,19 @@ class Service(Construct):
         self.service.node.add_dependency(rule)
 
     def _new_target_group(self, id: str) -> elbv2.ApplicationTargetGroup:
+        # The mesh's proxy takes what comes to the port, the load balancer's requests as well:
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-connect-tls.html
+        tls = self._environment.private_ca_arn is not None
         return elbv2.ApplicationTargetGroup(
             self,
             id,
             vpc=self._shared.vpc,
             port=SERVICE_PORT,
-            protocol=elbv2.ApplicationProtocol.HTTP,
+            protocol=elbv2.ApplicationProtocol.HTTPS if tls else elbv2.ApplicationProtocol.HTTP,
             target_type=elbv2.TargetType.IP,
             deregistration_delay=_DEREGISTRATION,
             health_check=elbv2.HealthCheck(
+                protocol=elbv2.Protocol.HTTPS if tls else elbv2.Protocol.HTTP,
                 path="/health",
                 interval=Duration.seconds(30),
                 timeout=Duration.seconds(self._spec.health_timeout_s),
@@ -462,15 +509,25 @@ class Service(Construct):
             alerts=self._alerts,
         )
 
-    def _balancer_metric(self, name: str, statistic: str) -> cloudwatch.Metric:
-        return cloudwatch.Metric(
-            namespace="AWS/ApplicationELB",
-            metric_name=name,
-            dimensions_map={
-                "LoadBalancer": self._shared.load_balancer.load_balancer_full_name,
-                "TargetGroup": self.target_group.target_group_full_name,
-            },
-            statistic=statistic,
+    def _balancer_metric(self, name: str, statistic: str) -> cloudwatch.IMetric:
+        """A metric of the load balancer's about this service, of whichever target group has the traffic."""
+        metrics = {
+            f"in_{index}_{name}": cloudwatch.Metric(
+                namespace="AWS/ApplicationELB",
+                metric_name=name,
+                dimensions_map={
+                    "LoadBalancer": self._shared.load_balancer.load_balancer_full_name,
+                    "TargetGroup": group.target_group_full_name,
+                },
+                statistic=statistic,
+            )
+            for index, group in enumerate(self._target_groups)
+        }
+        if len(metrics) == 1:
+            return next(iter(metrics.values()))
+        together = "SUM" if statistic == "Sum" else "MAX"
+        return cloudwatch.MathExpression(
+            expression=f"{together}([{', '.join(metrics)}])", using_metrics=metrics
         )
 
     def _insight(self, name: str) -> cloudwatch.Metric:

@@ -72,8 +72,8 @@ class BurnRateAlarms(Construct):
         *,
         service: str,
         objective: float,
-        failed: cloudwatch.Metric,
-        requests: cloudwatch.Metric,
+        failed: cloudwatch.IMetric,
+        requests: cloudwatch.IMetric,
         alerts: sns.ITopic,
     ) -> None:
         super().__init__(scope, id)
@@ -99,8 +99,8 @@ class BurnRateAlarms(Construct):
         id: str,
         window: Window,
         threshold: float,
-        failed: cloudwatch.Metric,
-        requests: cloudwatch.Metric,
+        failed: cloudwatch.IMetric,
+        requests: cloudwatch.IMetric,
     ) -> cloudwatch.Alarm:
         share = cloudwatch.MathExpression(
             # No request is no failure; a count of nothing is not reported at all.

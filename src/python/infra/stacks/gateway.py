@@ -31,7 +31,6 @@ class GatewayStack(MercatoStack):
     def __init__(self, scope: Construct, environment: Environment, shared: SharedStack) -> None:
         super().__init__(scope, "gateway", environment, "Mercato: API Gateway")
         self._shared = shared
-        self._scheme = "https" if environment.domain_name else "http"
         self._port = 443 if environment.domain_name else 80
         self.link_balancer = self._network_load_balancer()
         self.api = self._api()
@@ -41,7 +40,12 @@ class GatewayStack(MercatoStack):
             self._domain(environment.domain_name)
         if environment.enable_waf:
             self._firewall()
-        CfnOutput(self, "Url", value=self.api.url)
+        # With a domain the address that AWS gives answers nobody.
+        CfnOutput(
+            self,
+            "Url",
+            value=f"https://{_name(environment.domain_name)}/" if environment.domain_name else self.api.url,
+        )
 
     def _network_load_balancer(self) -> elbv2.NetworkLoadBalancer:
         """A link of a REST API leads to a network load balancer; that one leads to the application's."""
@@ -164,29 +168,48 @@ class GatewayStack(MercatoStack):
             ),
             method_responses=[apigateway.MethodResponse(status_code="200")],
         )
-        validator = self.api.add_request_validator(
+        self._validator = self.api.add_request_validator(
             "Validator", validate_request_body=True, validate_request_parameters=True
         )
-        link = apigateway.VpcLink(self, "VpcLink", targets=[self.link_balancer])
-        # Its address is in no certificate: with TLS the load balancer is called by the name that its own has.
-        host = self._shared.origin if self._port == 443 else self.link_balancer.load_balancer_dns_name
-        proxy = self.api.root.add_resource("api").add_resource("{proxy+}")
-        proxy.add_method(
-            "ANY",
+        self._link = apigateway.VpcLink(self, "VpcLink", targets=[self.link_balancer])
+        api = self.api.root.add_resource("api")
+        self._forward(api.add_resource("{proxy+}"))
+        # A provider has no key of ours: the service knows it by its signature. What is beside has to be said
+        # again, since a path that is named is no longer one of those that the proxy stands for.
+        payments = api.add_resource("payments")
+        self._forward(payments)
+        self._forward(payments.add_resource("{proxy+}"))
+        self._forward(payments.add_resource("webhook"), method="POST", key=False)
+
+    @property
+    def _origin(self) -> str:
+        """What the gateway calls: by a name that is in the load balancer's certificate, where it has one."""
+        if self._port == 443:
+            return f"https://{self._shared.origin}"
+        return f"http://{self.link_balancer.load_balancer_dns_name}"
+
+    def _forward(self, resource: apigateway.Resource, *, method: str = "ANY", key: bool = True) -> None:
+        """Have the services answer `resource`, whose callers have a key."""
+        path = resource.path.replace("{proxy+}", "{proxy}")
+        rest = {"path.proxy": True} if path != resource.path else {}
+        resource.add_method(
+            method,
             apigateway.Integration(
                 type=apigateway.IntegrationType.HTTP_PROXY,
-                integration_http_method="ANY",
-                uri=f"{self._scheme}://{host}/api/{{proxy}}",
+                integration_http_method=method,
+                uri=f"{self._origin}{path}",
                 options=apigateway.IntegrationOptions(
                     connection_type=apigateway.ConnectionType.VPC_LINK,
-                    vpc_link=link,
+                    vpc_link=self._link,
                     timeout=_TIMEOUT,
-                    request_parameters={"integration.request.path.proxy": "method.request.path.proxy"},
+                    request_parameters={
+                        f"integration.request.{name}": f"method.request.{name}" for name in rest
+                    },
                 ),
             ),
-            api_key_required=True,
-            request_parameters={"method.request.path.proxy": True},
-            request_validator=validator,
+            api_key_required=key,
+            request_parameters={f"method.request.{name}": required for name, required in rest.items()},
+            request_validator=self._validator,
         )
 
     def _usage_plan(self) -> None:
@@ -205,7 +228,7 @@ class GatewayStack(MercatoStack):
         zone = route53.HostedZone.from_hosted_zone_attributes(
             self, "Zone", hosted_zone_id=self.environment_.hosted_zone_id, zone_name=domain
         )
-        name = f"api.{domain}"
+        name = _name(domain)
         certificate = acm.Certificate(
             self, "Certificate", domain_name=name, validation=acm.CertificateValidation.from_dns(zone)
         )
@@ -246,6 +269,10 @@ class GatewayStack(MercatoStack):
             resource_arn=self.api.deployment_stage.stage_arn,
             web_acl_arn=acl.attr_arn,
         )
+
+
+def _name(domain: str) -> str:
+    return f"api.{domain}"
 
 
 def _limit_by_address(*, priority: int, requests: int) -> wafv2.CfnWebACL.RuleProperty:

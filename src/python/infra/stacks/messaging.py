@@ -29,6 +29,8 @@ class MessagingStack(MercatoStack):
     def __init__(self, scope: Construct, environment: Environment, shared: SharedStack) -> None:
         super().__init__(scope, "messaging", environment, "Mercato: topics, queues, subscriptions, cache")
         self.key = self._key()
+        # By its address: to the key itself CDK would add that SNS may use it, for whomever.
+        self._key_of_queues = kms.Key.from_key_arn(self, "KeyOfQueues", self.key.key_arn)
         self.topics = {topic: self._topic(topic) for topic in TOPICS}
         self.queues = {queue: self._queue(queue) for queue in QUEUES}
         for subscription in SUBSCRIPTIONS:
@@ -66,7 +68,7 @@ class MessagingStack(MercatoStack):
             _id(name),
             queue_name=f"{self.environment_.prefix}-{name}",
             encryption=sqs.QueueEncryption.KMS,
-            encryption_master_key=self.key,
+            encryption_master_key=self._key_of_queues,
             # A data key serves for five minutes: fewer calls of KMS, which charges for each.
             data_key_reuse=Duration.minutes(5),
             enforce_ssl=True,

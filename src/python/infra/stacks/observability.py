@@ -6,6 +6,8 @@ alarms tell its topic.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
@@ -20,6 +22,7 @@ from constructs import Construct
 from contracts.topology import QUEUES, SUBSCRIPTIONS
 from infra.constructs.alarms import ABOVE, AT_LEAST, MINUTE, alarm
 from infra.constructs.function import Function
+from infra.constructs.service import SAMPLED
 from infra.environment import SERVICES, Environment
 from infra.nag import ANY_RESOURCE, acknowledge
 from infra.stacks.gateway import STAGE
@@ -66,6 +69,16 @@ class ObservabilityStack(MercatoStack):
             topic_name=f"{self.environment_.prefix}-alerts",
             master_key=key,
             enforce_ssl=True,
+        )
+        # A policy that refuses plain HTTP takes the place of that by which the account may publish:
+        # https://repost.aws/knowledge-center/cloudwatch-receive-sns-for-alarm-trigger
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sns:Publish"],
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
         )
         if self.environment_.alert_email:
             topic.add_subscription(subscriptions.EmailSubscription(self.environment_.alert_email))
@@ -133,7 +146,7 @@ class ObservabilityStack(MercatoStack):
             "Sampling",
             sampling_rule=xray.CfnSamplingRule.SamplingRuleProperty(
                 rule_name=self.environment_.prefix,
-                fixed_rate=0.1,
+                fixed_rate=SAMPLED,
                 reservoir_size=1,
                 priority=9000,
                 version=1,
@@ -203,7 +216,7 @@ class ObservabilityStack(MercatoStack):
             ),
             _graph(
                 "Cluster: CPU and memory",
-                [self._cluster(name) for name in ("CPUUtilization", "MemoryUtilization")],
+                [self._cluster(resource) for resource in ("Cpu", "Memory")],
             ),
         )
         dashboard.add_widgets(
@@ -239,8 +252,27 @@ class ObservabilityStack(MercatoStack):
         dimensions = {"ClusterName": self.environment_.prefix, "ServiceName": service}
         return _metric("AWS/ECS", name, dimensions, "Average", MINUTE)
 
-    def _cluster(self, name: str) -> cloudwatch.Metric:
-        return _metric("AWS/ECS", name, {"ClusterName": self.environment_.prefix}, "Average", MINUTE)
+    def _cluster(self, resource: str) -> cloudwatch.IMetric:
+        """What all tasks use of what they have. ECS' own metric of a cluster is of EC2 instances only:
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html
+        """
+        used, reserved = (
+            _metric(
+                "ECS/ContainerInsights",
+                f"{resource}{what}",
+                {"ClusterName": self.environment_.prefix},
+                "Sum",
+                MINUTE,
+            )
+            for what in ("Utilized", "Reserved")
+        )
+        used_id, reserved_id = f"used{resource}", f"reserved{resource}"
+        return cloudwatch.MathExpression(
+            expression=f"100 * {used_id} / {reserved_id}",
+            using_metrics={used_id: used, reserved_id: reserved},
+            label=f"{resource.upper() if resource == 'Cpu' else resource} in percent",
+            period=MINUTE,
+        )
 
     def _load_balancer(self) -> list[cloudwatch.Metric]:
         dimensions = {"LoadBalancer": self._shared.load_balancer.load_balancer_full_name}
@@ -259,5 +291,5 @@ def _metric(
     )
 
 
-def _graph(title: str, metrics: list[cloudwatch.Metric]) -> cloudwatch.GraphWidget:
+def _graph(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
     return cloudwatch.GraphWidget(title=title, left=list(metrics), width=8)

@@ -24,6 +24,8 @@ class MercatoStack(Stack):
             analytics_reporting=False,
         )
         self.environment_ = environment
+        # A shell in a task may write its own log. Without this CDK lets it write every log of the account.
+        self.node.set_context("@aws-cdk/aws-ecs:reduceEc2FargateCloudWatchPermissions", True)
         for key, value in {
             "Project": "mercato",
             "Environment": environment.name,

@@ -10,6 +10,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 # The function itself ends after 15 minutes: what went wrong must be said before.
@@ -17,6 +18,17 @@ PATIENCE_S = 13 * 60
 _PAUSE_S = 5
 
 Answer = Callable[[str, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How late it is, in seconds since whenever, and how to wait."""
+
+    now: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
+
+
+_CLOCK = Clock()
 
 
 class MigrationFailed(Exception):
@@ -30,8 +42,14 @@ def handler(event: Mapping[str, Any], _: Any) -> None:
     respond(event, boto3.client("ecs"), put)
 
 
-def respond(event: Mapping[str, Any], ecs: Any, answer: Answer, *, pause_s: float = _PAUSE_S) -> None:
-    """Do what `event` asks and tell CloudFormation by `answer`, of a failure too: it would wait an hour."""
+def respond(event: Mapping[str, Any], ecs: Any, answer: Answer, clock: Clock = _CLOCK) -> None:
+    """Do what `event` asks and tell CloudFormation by `answer`, of a failure too: it would wait in vain."""
+    try:
+        if _asks_for_tables(event):
+            migrate(event["ResourceProperties"], ecs, clock)
+        outcome = {"Status": "SUCCESS"}
+    except Exception as error:  # whatever it is, CloudFormation has to hear of it
+        outcome = {"Status": "FAILED", "Reason": str(error)[:1000]}
     reply = {
         "StackId": event["StackId"],
         "RequestId": event["RequestId"],
@@ -39,15 +57,11 @@ def respond(event: Mapping[str, Any], ecs: Any, answer: Answer, *, pause_s: floa
         # The same for ever: a new one would have CloudFormation delete the old.
         "PhysicalResourceId": event["LogicalResourceId"],
     }
-    try:
-        if event["RequestType"] != "Delete":  # tables outlive the stack
-            migrate(event["ResourceProperties"], ecs, pause_s=pause_s)
-        answer(event["ResponseURL"], reply | {"Status": "SUCCESS"})
-    except Exception as error:  # whatever it is, CloudFormation has to hear of it
-        answer(event["ResponseURL"], reply | {"Status": "FAILED", "Reason": str(error)[:1000]})
+    # What cannot be said is raised: Lambda tries again, and a migration that was made is made by then.
+    answer(event["ResponseURL"], reply | outcome)
 
 
-def migrate(properties: Mapping[str, Any], ecs: Any, *, pause_s: float = _PAUSE_S) -> None:
+def migrate(properties: Mapping[str, Any], ecs: Any, clock: Clock = _CLOCK) -> None:
     """Run the task of `properties` to its end. Raises MigrationFailed."""
     started = ecs.run_task(
         cluster=properties["Cluster"],
@@ -64,7 +78,7 @@ def migrate(properties: Mapping[str, Any], ecs: Any, *, pause_s: float = _PAUSE_
     if started.get("failures"):
         raise MigrationFailed(f"the migration did not start: {started['failures']}")
     arn = started["tasks"][0]["taskArn"]
-    task = _stopped(ecs, properties["Cluster"], arn, pause_s)
+    task = _stopped(ecs, properties["Cluster"], arn, clock)
     status = task["containers"][0].get("exitCode")
     if status != 0:
         why = task["containers"][0].get("reason") or task.get("stoppedReason") or ""
@@ -73,15 +87,30 @@ def migrate(properties: Mapping[str, Any], ecs: Any, *, pause_s: float = _PAUSE_
         )
 
 
-def _stopped(ecs: Any, cluster: str, arn: str, pause_s: float) -> Mapping[str, Any]:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
+def _asks_for_tables(event: Mapping[str, Any]) -> bool:
+    """Whether the tables are to be brought anywhere: they outlive the stack, and never go back."""
+    if event["RequestType"] == "Delete":
+        return False
+    before = event.get("OldResourceProperties", {}).get("TaskDefinition")
+    # A deployment that is rolled back asks for the version before, which does not know the new tables: it
+    # would fail, and with it the rollback. It can live with them, as it did beside the new version.
+    return before is None or _revision(event["ResourceProperties"]["TaskDefinition"]) >= _revision(before)
+
+
+def _revision(task_definition: str) -> int:
+    """ECS counts up: `arn:aws:ecs:REGION:ACCOUNT:task-definition/FAMILY:12`."""
+    return int(task_definition.rpartition(":")[2])
+
+
+def _stopped(ecs: Any, cluster: str, arn: str, clock: Clock) -> Mapping[str, Any]:
+    deadline = clock.now() + PATIENCE_S
+    while clock.now() < deadline:
         described = ecs.describe_tasks(cluster=cluster, tasks=[arn])["tasks"]
         # A task that was just started may not be known everywhere yet.
         if described and described[0]["lastStatus"] == "STOPPED":
             task: Mapping[str, Any] = described[0]
             return task
-        time.sleep(pause_s)
+        clock.pause(_PAUSE_S)
     ecs.stop_task(cluster=cluster, task=arn, reason="the deployment does not wait any longer")
     raise MigrationFailed(
         f"the migration has not ended within {PATIENCE_S // 60} minutes and was stopped: {arn}"

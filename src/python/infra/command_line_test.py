@@ -29,6 +29,12 @@ def test_cdk_json_asks_the_launcher_with_the_same_flags() -> None:
     assert {"environment": "dev", **synthesis.FLAGS} == found["context"]
 
 
+@pytest.mark.parametrize("setting", ["pathMetadata", "assetMetadata", "versionReporting"])
+def test_the_command_line_adds_nothing_of_its_own(setting: str) -> None:
+    """By itself it writes paths and versions into each template, which ./pants synth does not."""
+    assert read("cdk.json")[setting] is False
+
+
 def test_the_lock_has_the_version_that_is_asked_for_and_names_no_registry() -> None:
     """Whoever installs behind a mirror gets the same, by its hash."""
     asked = read("package.json")["devDependencies"]

@@ -32,8 +32,11 @@ LINT_IGNORED = {
 #   disableExplicitDeploymentControllerForCircuitBreaker: the same, left unsaid
 #   logGroupDestinationArnWithoutWildcard: the same, said otherwise
 #   annotationsInValidationReport: a warning that is meant would be an error
-#   defaultCrossStackReferences: what a service stands on could be taken from under it
-FLAGS: Mapping[str, bool] = {"@aws-cdk/aws-ecs:removeDefaultDeploymentAlarm": True}
+FLAGS: Mapping[str, bool | str] = {
+    "@aws-cdk/aws-ecs:removeDefaultDeploymentAlarm": True,
+    # Not weak, as is recommended: what a service stands on could be taken from under it.
+    "@aws-cdk/core:defaultCrossStackReferences": "strong",
+}
 
 
 class PolicyViolated(Exception):

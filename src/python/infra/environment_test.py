@@ -219,7 +219,11 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
         ("domain_name", "https://mercato.example.com", "the shop is at api.DOMAIN"),
         ("hosted_zone_id", "mercato.example.com", "Route 53's zone of the domain"),
         ("cors_origin", "http://shop.example.com", "web origin that may call the API and upload images"),
-        ("cors_origin", "https://a.example.com,https://b.example.com", "web origin that may call the API"),
+        (
+            "cors_origin",
+            "https://a.example.com,https://b.example.com",
+            "web origin that may call the API and upload images",
+        ),
         ("cors_origin", "https://shop.example.com/", "web origin that may call the API and upload images"),
         ("private_ca_arn", "arn:aws:acm:x", "signs the certificates between services"),
         ("execute_command", "maybe", "whether a shell may be opened in a task"),

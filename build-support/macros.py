@@ -70,6 +70,8 @@ def _dockerfile(folder, name):
         "USER 10001:10001",
         "ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PORT=8000",
         "EXPOSE 8000",
+        # Where Fargate mounts a volume for it, that has the owner and the mode that the image says.
+        "VOLUME /tmp",
         "STOPSIGNAL SIGTERM",
         'HEALTHCHECK --interval=30s --timeout=6s --start-period=10s CMD ["/app/bin/python", "-m", "chassis.probe"]',
         'ENTRYPOINT ["/app/pex"]',

@@ -96,13 +96,12 @@ def _add_context(parser: argparse.ArgumentParser) -> None:
 def _synth(arguments: argparse.Namespace) -> int:
     context = _context(arguments.context)
     asked = json.loads(os.environ.get("CDK_CONTEXT_JSON", "{}"))
-    if "CDK_OUTDIR" in os.environ:  # the CDK command line asks, for one environment
-        given = {key: str(value) for key, value in asked.items() if _is_ours(key)}
-        return _write(
-            environment.load(_images() | given | context), Path(os.environ["CDK_OUTDIR"]), lint=False
-        )
+    if "CDK_OUTDIR" in os.environ:  # the CDK command line asks, for one environment, and speaks for itself
+        given = {key: _text(value) for key, value in asked.items() if _is_ours(key)}
+        synthesis.synthesise(environment.load(_images() | given | context), Path(os.environ["CDK_OUTDIR"]))
+        return 0
     output = arguments.output or ROOT / "cdk.out"
-    for name in arguments.environments or ["dev"]:
+    for name in arguments.environments or [context.get("environment", "dev")]:
         given = dict(example.context(name)) if arguments.example else _images()
         made = environment.load(given | context | {"environment": name})
         status = _write(made, output / name, lint=arguments.lint)
@@ -169,6 +168,11 @@ def _diff(arguments: argparse.Namespace) -> int:
 def _is_ours(key: str) -> bool:
     """Whether a value of CDK's context is one of an environment: it has many of its own."""
     return key == "environment" or key in environment.Environment.model_fields or key.endswith("_image")
+
+
+def _text(value: object) -> str:
+    """A value of cdk.json as the command line has it."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _context(pairs: Sequence[str]) -> dict[str, str]:

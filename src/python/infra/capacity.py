@@ -103,17 +103,17 @@ def _size(place: Place, assumed: Assumptions, prices: PriceList) -> tuple[str, f
     )
 
 
-def gateway_problems(deployment: Deployment, requests_per_s: float) -> Iterator[str]:
-    """What of the gateway's limits a rate of requests exceeds."""
+def gateway_problems(deployment: Deployment, requests_per_s: float, of_keys_per_s: float) -> Iterator[str]:
+    """What of the gateway's limits a rate of requests exceeds, of which so many come with a key."""
     for plan in deployment.resources("AWS::ApiGateway::UsagePlan"):
         rate, quota = plan.properties["Throttle"]["RateLimit"], plan.properties["Quota"]
         if requests_per_s > rate:
             yield f"takes {rate:,} requests a second of {requests_per_s:,.0f}; the others are answered 429"
-        if quota["Period"] == "DAY" and requests_per_s * _DAY_S > quota["Limit"]:
-            minutes = quota["Limit"] / requests_per_s / 60
+        if quota["Period"] == "DAY" and of_keys_per_s * _DAY_S > quota["Limit"]:
+            days = quota["Limit"] / of_keys_per_s / _DAY_S
             yield (
                 f"lets a key make {quota['Limit']:,} requests a day: one key for all is used up after "
-                f"{_span(minutes / 1440)}, and then everybody is answered 429 until the next day"
+                f"{_span(days)}, and then everybody is answered 429 until the next day"
             )
 
 

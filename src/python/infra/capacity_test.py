@@ -113,5 +113,7 @@ def test_the_gateway_says_what_of_its_limits_is_exceeded(
     of_prod: Deployment, per_s: float, expected: list[str]
 ) -> None:
     """A quota of a day is used up long before a limit of a second is met."""
-    found = [problem.partition(", and then")[0] for problem in capacity.gateway_problems(of_prod, per_s)]
+    found = [
+        problem.partition(", and then")[0] for problem in capacity.gateway_problems(of_prod, per_s, per_s)
+    ]
     assert expected == found

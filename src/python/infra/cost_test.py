@@ -80,8 +80,8 @@ def test_what_is_there_is_counted(deployments: Mapping[str, Deployment]) -> None
     assert 3 + 5 == found["secret"]
     assert (3 * 0.5 + 8 * 0.25) * hours == found["fargate.vcpu"]
     assert (3 * 1 + 8 * 0.5) * hours == found["fargate.gb"]
-    assert 3 * hours == found["rds.db.t3.micro.multi"]
-    assert hours == found["rds.db.t3.small.multi"]
+    assert 2 * hours == found["rds.db.t3.micro.multi"]
+    assert 2 * hours == found["rds.db.t3.small.multi"]
     # Writer and reader, at the least.
     assert 2 * 0.5 * hours == found["aurora.acu"]
     assert 4 == found["firewall.rule"]

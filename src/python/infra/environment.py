@@ -36,9 +36,10 @@ class Environment(BaseModel):
     hosted_zone_id: Annotated[
         str | None, Field(pattern=r"^Z[A-Z0-9]+$", description="Route 53's zone of the domain")
     ] = None
-    cors_origins: Annotated[
-        tuple[Origin, ...], Field(description="web origins that may call the API and upload images")
-    ] = ()
+    # One: an answer can name no more, and the load balancer, which names it, does not see who asks.
+    cors_origin: Annotated[
+        Origin | None, Field(description="web origin that may call the API and upload images")
+    ] = None
     enable_waf: bool
     public_load_balancer: Annotated[
         bool, Field(description="whether the load balancer has public addresses beside the gateway's way in")
@@ -67,17 +68,17 @@ class Environment(BaseModel):
         return self.name == "prod"
 
     @property
-    def origins(self) -> tuple[str, ...]:
-        """The web origins that may call: those that are named, else the shop's own."""
-        return self.cors_origins or (f"https://{self.domain_name}",)
+    def origin(self) -> str:
+        """The web origin that may call: the one that is named, else the shop's own."""
+        return self.cors_origin or f"https://{self.domain_name}"
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         problems = []
         if (self.domain_name is None) != (self.hosted_zone_id is None):
             problems.append("domain_name and hosted_zone_id go together")
-        if not self.cors_origins and self.domain_name is None:
-            problems.append("cors_origins is missing, and no domain_name to take it from")
+        if self.cors_origin is None and self.domain_name is None:
+            problems.append("cors_origin is missing, and no domain_name to take it from")
         if self.private_ca_arn is not None and self.domain_name is None:
             problems.append(
                 "private_ca_arn needs domain_name: the mesh speaks TLS 1.3 only, and so does to it "
@@ -85,8 +86,8 @@ class Environment(BaseModel):
             )
         if self.name != "dev" and self.alert_email is None:
             problems.append(f"alert_email is missing: somebody must hear of alarms in {self.name}")
-        if self.is_prod and "*" in self.cors_origins:
-            problems.append("cors_origins must not be * in prod")
+        if self.is_prod and self.cors_origin == "*":
+            problems.append("cors_origin must not be * in prod")
         missing = [f"{service}_image" for service in SERVICES if service not in self.images]
         if missing:
             problems.append(f"{', '.join(missing)} missing: say which version of each service is deployed")
@@ -109,7 +110,7 @@ def load(context: Mapping[str, str]) -> Environment:
     values: dict[str, Any] = tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8"))
     images = {service: given.pop(f"{service}_image") for service in SERVICES if f"{service}_image" in given}
     _refuse_unknown(given)
-    values |= {key: _value(key, text) for key, text in given.items()} | {"name": name, "images": images}
+    values |= {key: text or None for key, text in given.items()} | {"name": name, "images": images}
     try:
         return Environment(**values)
     except ValidationError as error:
@@ -125,12 +126,6 @@ def _refuse_unknown(given: Mapping[str, str]) -> None:
             f"{', '.join(sorted(unknown))} is no value of an environment: "
             f"there are environment, {', '.join(known)}, and SERVICE_image for {', '.join(SERVICES)}."
         )
-
-
-def _value(key: str, text: str) -> str | list[str] | None:
-    if key == "cors_origins":
-        return [origin.strip() for origin in text.split(",")]
-    return text or None
 
 
 def _explain(loc: tuple[int | str, ...], message: str) -> str:

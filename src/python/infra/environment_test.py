@@ -81,15 +81,15 @@ def test_the_command_line_sets_what_the_file_says_otherwise(text: str, meant: bo
     assert meant == load("dev", enable_waf=text).enable_waf
 
 
-def test_origins_are_those_that_are_named() -> None:
-    """With commas between them."""
-    made = load("prod", cors_origins="https://shop.example.com, https://admin.example.com:8443")
-    assert ("https://shop.example.com", "https://admin.example.com:8443") == made.origins
+def test_the_origin_is_the_one_that_is_named() -> None:
+    """Another than the shop's own, with a port where it has one."""
+    made = load("prod", cors_origin="https://shop.example.com:8443")
+    assert "https://shop.example.com:8443" == made.origin
 
 
-def test_without_origins_the_shop_s_own_may_call() -> None:
+def test_without_an_origin_the_shop_s_own_may_call() -> None:
     """That of its domain."""
-    assert ("https://mercato.example.com",) == load("prod").origins
+    assert "https://mercato.example.com" == load("prod").origin
 
 
 def test_an_image_is_a_version_or_a_digest() -> None:
@@ -133,7 +133,7 @@ def test_what_is_no_value_of_an_environment_is_refused_with_those_that_are() -> 
     """A typing error would be deployed as nothing."""
     assert (
         "colour, enable_wafs is no value of an environment: there are environment, alert_email, "
-        "aurora_reader, blue_green, cors_origins, deletion_protection, domain_name, ec2_capacity, "
+        "aurora_reader, blue_green, cors_origin, deletion_protection, domain_name, ec2_capacity, "
         "enable_waf, execute_command, fault_injection, hosted_zone_id, multi_az, private_ca_arn, "
         "public_load_balancer, and SERVICE_image for user, product, order, payment, notification."
     ) == refused(IMAGES | {"environment": "dev", "enable_wafs": "true", "colour": "blue"})
@@ -180,16 +180,16 @@ def test_a_domain_and_its_zone_go_together(given: str) -> None:
 
 
 def test_somebody_may_call() -> None:
-    """Without a domain the origins have to be said."""
-    assert ("environment prod:\ncors_origins is missing, and no domain_name to take it from.") == refused(
+    """Without a domain the origin has to be said."""
+    assert ("environment prod:\ncors_origin is missing, and no domain_name to take it from.") == refused(
         IMAGES | ALERTS | {"environment": "prod"}
     )
 
 
 def test_in_prod_not_everybody_may_call() -> None:
     """From any page that a customer has open."""
-    assert "environment prod:\ncors_origins must not be * in prod." == refused(
-        IMAGES | ALERTS | DOMAIN | {"environment": "prod", "cors_origins": "*"}
+    assert "environment prod:\ncors_origin must not be * in prod." == refused(
+        IMAGES | ALERTS | DOMAIN | {"environment": "prod", "cors_origin": "*"}
     )
 
 
@@ -204,7 +204,7 @@ def test_tls_of_the_mesh_needs_a_domain() -> None:
 def test_everything_that_is_missing_is_said_at_once() -> None:
     """Whoever mends one is not told of the next."""
     assert (
-        "environment prod:\ncors_origins is missing, and no domain_name to take it from; "
+        "environment prod:\ncors_origin is missing, and no domain_name to take it from; "
         "alert_email is missing: somebody must hear of alarms in prod; "
         "user_image, product_image, order_image, payment_image, notification_image missing: "
         "say which version of each service is deployed."
@@ -218,8 +218,13 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
         ("domain_name", "Mercato.example.com", "the shop is at api.DOMAIN"),
         ("domain_name", "https://mercato.example.com", "the shop is at api.DOMAIN"),
         ("hosted_zone_id", "mercato.example.com", "Route 53's zone of the domain"),
-        ("cors_origins", "http://shop.example.com", "web origins that may call the API and upload images"),
-        ("cors_origins", "https://shop.example.com/", "web origins that may call the API and upload images"),
+        ("cors_origin", "http://shop.example.com", "web origin that may call the API and upload images"),
+        (
+            "cors_origin",
+            "https://a.example.com,https://b.example.com",
+            "web origin that may call the API and upload images",
+        ),
+        ("cors_origin", "https://shop.example.com/", "web origin that may call the API and upload images"),
         ("private_ca_arn", "arn:aws:acm:x", "signs the certificates between services"),
         ("execute_command", "maybe", "whether a shell may be opened in a task"),
         ("multi_az", "3", "whether each database has a standby in another zone"),

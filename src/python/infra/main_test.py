@@ -55,7 +55,7 @@ def test_what_is_missing_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
     """All of it, at once."""
     status, said = refused(capsys, "prod", *IMAGES)
     assert 2 == status
-    assert "cors_origins is missing, and no domain_name to take it from; alert_email is missing" in said
+    assert "cors_origin is missing, and no domain_name to take it from; alert_email is missing" in said
 
 
 def test_an_option_that_is_none_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:

@@ -161,8 +161,9 @@ def _problems(case: Case) -> Iterator[str]:
         problems = list(found.problems)
         if problems:
             yield f"The database of **{found.service}** ({found.size}) {'; '.join(problems)}."
-    per_s = case.orders_per_s * (case.assumed["requests"] + case.assumed["webhooks"])
-    for problem in capacity.gateway_problems(case.deployment, per_s):
+    of_customers = case.orders_per_s * case.assumed["requests"]
+    per_s = of_customers + case.orders_per_s * case.assumed["webhooks"]
+    for problem in capacity.gateway_problems(case.deployment, per_s, of_customers):
         yield f"The **gateway** {problem}."
 
 

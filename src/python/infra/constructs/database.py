@@ -124,7 +124,7 @@ class Database(Construct):
             cpu=instance.metric_cpu_utilization(),
             connections=instance.metric_database_connections(),
             # By memory, 1 GiB has 112: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
-            most_connections=80 if kind == "micro" else 180,
+            most_connections=105 if kind == "micro" else 210,
         )
         alarm(
             self,

@@ -61,6 +61,7 @@ class Spec:
     publishes: tuple[Topic, ...] = ()
     consumes: Queue | None = None
     health_timeout_s: int = 5
+    pool_size: int | None = None  # what settings.py says, where its database has that many for each task
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, ecs.Secret] = field(default_factory=dict)
     statements: Sequence[iam.PolicyStatement] = ()
@@ -273,6 +274,8 @@ class Service(Construct):
             "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
             "OTEL_TRACES_SAMPLER_ARG": str(SAMPLED),
         }
+        if spec.pool_size is not None:
+            variables["DATABASE_POOL_SIZE"] = str(spec.pool_size)
         for topic in spec.publishes:
             variables[f"{_variable(topic.name)}_TOPIC_ARN"] = messaging.topics[topic].topic_arn
         if spec.consumes:

@@ -107,7 +107,7 @@ class GatewayStack(MercatoStack):
             cloud_watch_role=True,
             cloud_watch_role_removal_policy=RemovalPolicy.RETAIN,
             default_cors_preflight_options=apigateway.CorsOptions(
-                allow_origins=list(environment.origins),
+                allow_origins=[environment.origin],
                 allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
                 allow_headers=[
                     "Authorization",
@@ -140,6 +140,14 @@ class GatewayStack(MercatoStack):
                 ),
             ),
         )
+        # What the gateway refuses itself, a browser must be able to read, too.
+        for name, kind in (
+            ("Refused", apigateway.ResponseType.DEFAULT_4_XX),
+            ("Failed", apigateway.ResponseType.DEFAULT_5_XX),
+        ):
+            api.add_gateway_response(
+                name, type=kind, response_headers={"Access-Control-Allow-Origin": f"'{environment.origin}'"}
+            )
         acknowledge(
             api,
             {

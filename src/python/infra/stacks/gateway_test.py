@@ -118,6 +118,17 @@ def test_the_gateway_answers_health_itself(anywhere: Deployment) -> None:
     assert {"status": "ok"} == json.loads(response["ResponseTemplates"]["application/json"])
 
 
+def test_browsers_may_read_what_the_gateway_refuses_itself(anywhere: Deployment) -> None:
+    """Without a key, over the limit, or while no service answers."""
+    origin = "'*'" if anywhere.name == "dev" else "'https://mercato.example.com'"
+    found = {
+        each.properties["ResponseType"]: each.properties["ResponseParameters"]
+        for each in anywhere["gateway"].resources("AWS::ApiGateway::GatewayResponse")
+    }
+    allowed = {"gatewayresponse.header.Access-Control-Allow-Origin": origin}
+    assert {"DEFAULT_4XX": allowed, "DEFAULT_5XX": allowed} == found
+
+
 def test_browsers_are_told_who_may_call_and_how(anywhere: Deployment) -> None:
     """By a preflight at every path that is forwarded: the origins of the environment, in dev anybody's."""
     preflights = {path: each for (method, path), each in methods(anywhere).items() if method == "OPTIONS"}

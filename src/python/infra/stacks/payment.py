@@ -28,5 +28,6 @@ class PaymentStack(ServiceStack):
                     "STRIPE_WEBHOOK_SECRET": ecs.Secret.from_secrets_manager(stripe, "webhook_secret"),
                 },
             ),
-            InstanceSize("t3.micro", storage_gib=20, maximum_storage_gib=100, backup_days=14),
+            # Ten tasks hold a connection for each call of the provider that waits: a micro has too few.
+            InstanceSize("t3.small", storage_gib=20, maximum_storage_gib=100, backup_days=14),
         )

@@ -18,10 +18,10 @@ from infra.stacks.testing import (
 from infra.testing import Deployment
 
 
-def test_the_database_is_a_t3_micro_backed_up_for_14_days(anywhere: Deployment) -> None:
+def test_the_database_is_a_t3_small_backed_up_for_14_days(anywhere: Deployment) -> None:
     """What was paid is asked for later than what was clicked."""
     assert {
-        "class": "db.t3.micro",
+        "class": "db.t3.small",
         "storage": (20, 100),
         "backup days": 14,
         "performance insights": False,

@@ -56,7 +56,7 @@ class ProductStack(ServiceStack):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             cors=[
                 s3.CorsRule(
-                    allowed_origins=list(environment.origins),
+                    allowed_origins=[environment.origin],
                     allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.PUT, s3.HttpMethods.POST],
                     allowed_headers=["*"],
                     exposed_headers=["ETag"],

@@ -725,7 +725,7 @@ def test_a_database_that_is_busy_is_told_of(anywhere: Deployment, service: str) 
 
 def test_connections_are_told_of_before_there_are_none_left(anywhere: Deployment, service: str) -> None:
     """By its memory a t3.micro has 112, a t3.small 225, and Aurora of at most 4 ACU 823."""
-    most = {"order": 180, "product": 640}.get(service, 80)
+    most = {"order": 210, "payment": 210, "product": 640}.get(service, 105)
     assert {
         **of_database(service),
         "metric": "DatabaseConnections",

@@ -239,6 +239,17 @@ class SharedStack(MercatoStack):
 
     def _listener(self) -> elbv2.ApplicationListener:
         """The listener that the services add their rules to."""
+        listener = self._routing_listener()
+        # A browser reads only an answer that names its origin; the gateway passes them on as they are.
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/header-modification.html
+        for header, value in {
+            "allow_origin": self.environment_.origin,
+            "expose_headers": "ETag,Location,Retry-After,Idempotency-Replayed",
+        }.items():
+            listener.set_attribute(f"routing.http.response.access_control_{header}.header_value", value)
+        return listener
+
+    def _routing_listener(self) -> elbv2.ApplicationListener:
         environment = self.environment_
         not_found = elbv2.ListenerAction.fixed_response(
             404, content_type="text/plain", message_body="Service not found"

@@ -350,3 +350,19 @@ def test_the_stack_says_where_everything_is(anywhere: Deployment) -> None:
         "LoadBalancerDns": "${LoadBalancer.DNSName}",
         "NamespaceName": "microservices.local",
     } == {name: output["Value"] for name, output in outputs.items() if "Export" not in output}
+
+
+def test_browsers_may_read_what_the_services_answer(anywhere: Deployment) -> None:
+    """The gateway passes answers on as they are: the load balancer says whose page may read them."""
+    origin = "*" if anywhere.name == "dev" else "https://mercato.example.com"
+    said = [
+        {each["Key"]: each["Value"] for each in listener.properties["ListenerAttributes"]}
+        for listener in anywhere["shared"].resources("AWS::ElasticLoadBalancingV2::Listener")
+        if "ListenerAttributes" in listener.properties
+    ]
+    prefix = "routing.http.response.access_control"
+    expected = {
+        f"{prefix}_allow_origin.header_value": origin,
+        f"{prefix}_expose_headers.header_value": "ETag,Location,Retry-After,Idempotency-Replayed",
+    }
+    assert [expected] == said

@@ -321,6 +321,16 @@ def test_every_call_of_aws_in_the_code_is_known_here() -> None:
     assert set(ACTIONS) == found - set(OTHERS)
 
 
+def test_an_image_keeps_what_describes_the_services_of_aws_that_are_called() -> None:
+    """Its trimming takes the others away: a client of one of them could not be made, in images alone."""
+    (kept,) = [
+        ast.literal_eval(node.value)
+        for node in nodes([Path("build-support/images/trim.py")])
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "AWS"
+    ]
+    assert {client for client, _ in ACTIONS} <= kept
+
+
 # By their memory: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html#RDS_Limits.MaxConnections
 # and https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.setting-capacity.html
 CONNECTIONS = {"db.t3.micro": 112, "db.t3.small": 225, 4: 823}

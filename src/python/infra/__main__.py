@@ -14,7 +14,7 @@ from infra import difference, environment, example, released, synthesis
 from infra.difference import DifferenceError
 from infra.environment import NAMES, SERVICES, ContextError
 from infra.scaling.policy import PolicyError
-from infra.synthesis import PolicyViolated, say
+from infra.synthesis import PolicyViolated
 
 # The checkout, as the launcher says; else where the command is run.
 ROOT = Path(os.environ.get("MERCATO_ROOT", "."))
@@ -97,16 +97,14 @@ def _synth(arguments: argparse.Namespace) -> int:
     context = _context(arguments.context)
     asked = json.loads(os.environ.get("CDK_CONTEXT_JSON", "{}"))
     if "CDK_OUTDIR" in os.environ:  # the CDK command line asks, for one environment, and speaks for itself
-        given = {key: _text(value) for key, value in asked.items() if _is_ours(key)}
+        given = {key: str(value) for key, value in asked.items() if _is_ours(key)}
         synthesis.synthesise(environment.load(_images() | given | context), Path(os.environ["CDK_OUTDIR"]))
         return 0
     output = arguments.output or ROOT / "cdk.out"
     for name in arguments.environments or [context.get("environment", "dev")]:
         given = dict(example.context(name)) if arguments.example else _images()
         made = environment.load(given | context | {"environment": name})
-        status = _write(made, output / name, lint=arguments.lint)
-        if status:
-            return status
+        _write(made, output / name, lint=arguments.lint)
     return 0
 
 
@@ -134,7 +132,7 @@ def _docs(arguments: argparse.Namespace) -> int:
     return 1 if stale and arguments.check else 0
 
 
-def _write(made: environment.Environment, output: Path, *, lint: bool) -> int:
+def _write(made: environment.Environment, output: Path, *, lint: bool) -> None:
     paths = synthesis.synthesise(made, output)
     for path in paths:
         resources = len(json.loads(path.read_text("utf-8"))["Resources"])
@@ -144,7 +142,6 @@ def _write(made: environment.Environment, output: Path, *, lint: bool) -> int:
         raise PolicyViolated("\n".join(map(str, findings)))
     judges = "cdk-nag and cfn-lint have" if lint else "cdk-nag has"
     say(f"{made.name}: {len(paths)} stacks; {judges} nothing against them")
-    return 0
 
 
 def _diff(arguments: argparse.Namespace) -> int:
@@ -170,9 +167,9 @@ def _is_ours(key: str) -> bool:
     return key == "environment" or key in environment.Environment.model_fields or key.endswith("_image")
 
 
-def _text(value: object) -> str:
-    """A value of cdk.json as the command line has it."""
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+def say(line: str) -> None:
+    """Print a line."""
+    sys.stdout.write(line + "\n")
 
 
 def _context(pairs: Sequence[str]) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,8 +113,3 @@ def _findings(report: Mapping[str, list[Mapping[str, object]]]) -> Iterator[Find
 
 def _path(parts: object) -> str:
     return ".".join(map(str, parts)) if isinstance(parts, list) else ""
-
-
-def say(line: str) -> None:
-    """Print a line."""
-    sys.stdout.write(line + "\n")

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aws_cdk import ArnFormat, CustomResource, Duration, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
@@ -17,19 +16,17 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from contracts.topology import Queue, Topic
-from infra.constructs.alarms import ABOVE, BELOW, MINUTE, alarm
 from infra.constructs.database import Database
 from infra.constructs.fault_agent import add_fault_agent
-from infra.constructs.function import Function
+from infra.constructs.migration import migrate_before
 from infra.constructs.scaling import scale
-from infra.constructs.slo import BurnRateAlarms
+from infra.constructs.service_alarms import watch
 from infra.environment import Environment
-from infra.nag import ANY_RESOURCE, acknowledge, managed_policy, own_resource
+from infra.nag import ANY_RESOURCE, acknowledge, managed_policy
 from infra.scaling.policy import ScalingPolicy
 from infra.stacks.messaging import MessagingStack
 from infra.stacks.shared import NAMESPACE, SERVICE_PORT, SharedStack
 
-OBJECTIVE = 0.999
 # The share of traces that is recorded.
 SAMPLED = 0.1
 
@@ -94,7 +91,6 @@ class Service(Construct):
         self._shared = shared
         self._messaging = messaging
         self._database = database
-        self._alerts = alerts
 
         self.group = ec2.SecurityGroup(
             self, "Group", vpc=shared.vpc, description=f"The tasks of {spec.name}, as its database knows them"
@@ -108,8 +104,15 @@ class Service(Construct):
         self.service.node.add_dependency(self._migration())
         queue = None if spec.consumes is None else messaging.queues[spec.consumes]
         scale(self.service, policy, queue)
-        self._target_group()
-        self._alarms()
+        target_groups = self._target_group()
+        watch(
+            self,
+            service=spec.name,
+            cluster=environment.prefix,
+            load_balancer=shared.load_balancer,
+            target_groups=target_groups,
+            alerts=alerts,
+        )
 
     # --- roles
 
@@ -245,7 +248,6 @@ class Service(Construct):
             # uvicorn is given 12 s for its requests and 15 s for its consumers.
             stop_timeout=Duration.seconds(30),
             logging=self._logging(self._spec.name),
-            linux_parameters=None,
         )
         container.add_mount_points(
             *(
@@ -294,71 +296,18 @@ class Service(Construct):
     # --- deployment
 
     def _migration(self) -> CustomResource:
-        """Runs before the service is changed; the service waits for it."""
         task = self._task_definition("Migrate", self.task_role)
         self._container(task, ["migrate"])
-        stack = Stack.of(self)
-        family = f"{self._environment.prefix}-{self._spec.name}-migrate"
-        cluster = self._shared.cluster.cluster_arn
-        tasks = stack.format_arn(
-            service="ecs",
-            resource="task",
-            resource_name=f"{self._environment.prefix}/*",
-            arn_format=ArnFormat.SLASH_RESOURCE_NAME,
-        )
-        in_cluster = {"ArnEquals": {"ecs:cluster": cluster}}
-        function = Function(
+        return migrate_before(
             self,
-            "Migrator",
-            "migrate",
-            description=f"Brings {self._spec.name}'s database to the version that is deployed",
-            timeout=Duration.minutes(15),
-            statements=[
-                iam.PolicyStatement(
-                    actions=["ecs:RunTask"],
-                    resources=[
-                        stack.format_arn(
-                            service="ecs", resource="task-definition", resource_name=f"{family}:*"
-                        )
-                    ],
-                    conditions=in_cluster,
-                ),
-                iam.PolicyStatement(
-                    actions=["ecs:DescribeTasks", "ecs:StopTask"], resources=[tasks], conditions=in_cluster
-                ),
-                iam.PolicyStatement(
-                    actions=["iam:PassRole"],
-                    resources=[self.task_role.role_arn, self.execution_role.role_arn],
-                    conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
-                ),
-            ],
-            logs_key=self._shared.logs_key,
+            task,
+            service=self._spec.name,
+            prefix=self._environment.prefix,
+            shared=self._shared,
+            group=self.group,
+            roles=[self.task_role, self.execution_role],
+            database=self._database,
         )
-        acknowledge(
-            function,
-            {
-                own_resource("ecs", f"task-definition/{family}:*"): "its revision is known when it is made",
-                own_resource("ecs", f"task/{self._environment.prefix}/*"): "its id is known when it runs",
-            },
-        )
-        subnets = self._shared.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
-        migration = CustomResource(
-            self,
-            "Migration",
-            service_token=function.function.function_arn,
-            resource_type="Custom::Migration",
-            service_timeout=Duration.minutes(15),
-            properties={
-                "Cluster": cluster,
-                "TaskDefinition": task.task_definition_arn,
-                "Subnets": subnets.subnet_ids,
-                "SecurityGroups": [self.group.security_group_id],
-                "LogGroup": self._shared.log_groups[self._spec.name].log_group_name,
-            },
-        )
-        # Not before the rights to do it, and the way to the database, are there.
-        migration.node.add_dependency(self.task_role, self.execution_role, self._database)
-        return migration
 
     def _service(self) -> ecs.FargateService:
         spec, environment = self._spec, self._environment
@@ -417,9 +366,10 @@ class Service(Construct):
 
     # --- requests of customers
 
-    def _target_group(self) -> None:
+    def _target_group(self) -> list[elbv2.ApplicationTargetGroup]:
+        """Where the load balancer sends the service's requests: two, one at a time, with blue/green."""
         targets = self._new_target_group("Targets")
-        self._target_groups = [targets]
+        groups = [targets]
         rule = elbv2.ApplicationListenerRule(
             self,
             "Rule",
@@ -431,7 +381,7 @@ class Service(Construct):
         other = None
         if self._environment.blue_green:
             others = self._new_target_group("OtherTargets")
-            self._target_groups.append(others)
+            groups.append(others)
             other = ecs.AlternateTarget(
                 "Other",
                 alternate_target_group=others,
@@ -448,6 +398,7 @@ class Service(Construct):
             )
         # ECS refuses a target group that no load balancer has.
         self.service.node.add_dependency(rule)
+        return groups
 
     def _new_target_group(self, id: str) -> elbv2.ApplicationTargetGroup:
         # The mesh's proxy takes what comes to the port, the load balancer's requests as well:
@@ -469,77 +420,6 @@ class Service(Construct):
                 healthy_threshold_count=2,
                 unhealthy_threshold_count=3,
             ),
-        )
-
-    # --- alarms
-
-    def _alarms(self) -> None:
-        name = self._spec.name
-        alarm(
-            self,
-            "LatencyHigh",
-            self._balancer_metric("TargetResponseTime", "p99"),
-            ABOVE,
-            1,
-            periods=3,
-            description=f"{name} needs more than 1 s for one in a hundred requests",
-            topic=self._alerts,
-        )
-        alarm(
-            self,
-            "TasksMissing",
-            cloudwatch.MathExpression(
-                expression="running - desired",
-                using_metrics={
-                    "running": self._insight("RunningTaskCount"),
-                    "desired": self._insight("DesiredTaskCount"),
-                },
-                period=MINUTE,
-            ),
-            BELOW,
-            0,
-            periods=10,
-            description=f"{name} has had too few tasks for ten minutes: they do not start, or die",
-            topic=self._alerts,
-        )
-        BurnRateAlarms(
-            self,
-            "Objective",
-            service=name,
-            objective=OBJECTIVE,
-            failed=self._balancer_metric("HTTPCode_Target_5XX_Count", "Sum"),
-            requests=self._balancer_metric("RequestCount", "Sum"),
-            alerts=self._alerts,
-        )
-
-    def _balancer_metric(self, name: str, statistic: str) -> cloudwatch.IMetric:
-        """A metric of the load balancer's about this service, of whichever target group has the traffic."""
-        metrics = {
-            f"in_{index}_{name}": cloudwatch.Metric(
-                namespace="AWS/ApplicationELB",
-                metric_name=name,
-                dimensions_map={
-                    "LoadBalancer": self._shared.load_balancer.load_balancer_full_name,
-                    "TargetGroup": group.target_group_full_name,
-                },
-                statistic=statistic,
-            )
-            for index, group in enumerate(self._target_groups)
-        }
-        if len(metrics) == 1:
-            return next(iter(metrics.values()))
-        together = "SUM" if statistic == "Sum" else "MAX"
-        return cloudwatch.MathExpression(
-            expression=f"{together}([{', '.join(metrics)}])", using_metrics=metrics
-        )
-
-    def _insight(self, name: str) -> cloudwatch.Metric:
-        return cloudwatch.Metric(
-            namespace="ECS/ContainerInsights",
-            metric_name=name,
-            dimensions_map={"ClusterName": self._environment.prefix, "ServiceName": self._spec.name},
-            statistic="Average",
-            period=MINUTE,
         )
 
 

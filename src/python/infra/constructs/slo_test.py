@@ -146,7 +146,7 @@ def test_every_service_has_the_alarms_of_the_workbook(anywhere: Deployment, serv
 def test_the_templates_are_made_of_the_burn_rates(alarms: dict[str, tuple[Alarm, Alarm]]) -> None:
     """Of the same numbers, to the last digit."""
     # Here and not above: it starts CDK's engine, which takes seconds.
-    from infra.constructs.service import OBJECTIVE as PROMISED
+    from infra.constructs.service_alarms import OBJECTIVE as PROMISED
     from infra.constructs.slo import BURN_RATES
 
     assert OBJECTIVE == PROMISED

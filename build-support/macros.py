@@ -48,25 +48,28 @@ def service():
 
 def _dockerfile(folder, name):
     """Two layers over the base; nothing is installed, and what is built needs no network."""
-    # Bytecode is told by the hash of its source and not by its time: the same input is the same image.
+    # Bytecode is told by the hash of its source and not by its time: the same input is the same layer.
     venv = "SOURCE_DATE_EPOCH=0 PEX_ROOT=/tmp/pex PEX_TOOLS=1 python3 /{half}.pex venv --scope={scope} --compile /app"
+    # COPY keeps the times of what it copies but not of where it copies to: so a folder above.
+    trimmed = venv + " && python3 /trim.py /app /layer"
     return [
         "ARG BASE_IMAGE=python:3.11-slim",
         "ARG BUILD_IMAGE=python:3.11",
         "FROM ${BUILD_IMAGE} AS libraries",
         f"COPY {folder}/libraries.pex /libraries.pex",
         "COPY build-support/images/trim.py /trim.py",
-        "RUN " + venv.format(half="libraries", scope="deps") + " && python3 /trim.py /app",
+        "RUN " + trimmed.format(half="libraries", scope="deps"),
         "FROM ${BUILD_IMAGE} AS sources",
         f"COPY {folder}/sources.pex /sources.pex",
-        "RUN " + venv.format(half="sources", scope="srcs"),
+        "COPY build-support/images/trim.py /trim.py",
+        "RUN " + trimmed.format(half="sources", scope="srcs"),
         "FROM ${BASE_IMAGE}",
         # Without the launcher, which says them, an image does not know what it is.
         f"ARG {name}_VERSION=0.0.0",
         "ARG GIT_COMMIT=unknown",
         "ARG SOURCE_URL=unknown",
-        "COPY --from=libraries /app /app",
-        "COPY --from=sources /app /app",
+        "COPY --from=libraries /layer /",
+        "COPY --from=sources /layer /",
         "USER 10001:10001",
         "ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PORT=8000",
         "EXPOSE 8000",

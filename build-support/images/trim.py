@@ -1,10 +1,12 @@
-"""Takes out of a service's libraries what it never reads: run once, while its image is built.
+"""Takes out of each layer of a service's image what it never reads: run once, while the image is built.
 
 Debugging symbols, sources in other languages, and what describes the many services of AWS that are not used.
+And the times of files, so that the same input is the same layer, and a registry is sent what has changed.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -54,8 +56,8 @@ AWS = {"s3", "secretsmanager", "sesv2", "sns", "sqs", "sts"}
 SOURCES = {".c", ".cpp", ".h", ".hpp", ".pxd", ".pyx", ".pyi", ".proto"}
 
 
-def main(root: Path) -> None:
-    """Trim the virtual environment at `root`."""
+def main(root: Path, layer: Path) -> None:
+    """Trim the virtual environment at `root`, and move it into the new folder `layer`."""
     for folder in (*_unused_packages(root), *_unused_services(root)):
         shutil.rmtree(folder)
     for path in root.rglob("*"):
@@ -63,8 +65,11 @@ def main(root: Path) -> None:
             path.unlink()
     libraries = [str(path) for path in root.rglob("*.so*") if path.is_file()]
     if libraries:
-        # Dates are those of the input, so that the same input is the same image.
-        subprocess.run(["strip", "--strip-unneeded", "--preserve-dates", *libraries], check=True)
+        subprocess.run(["strip", "--strip-unneeded", *libraries], check=True)
+    for path in (root, *root.rglob("*")):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    layer.mkdir()
+    shutil.move(root, layer)
 
 
 def _unused_packages(root: Path) -> Iterator[Path]:
@@ -79,4 +84,4 @@ def _unused_services(root: Path) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -30,6 +30,7 @@ CHASSIS = "src/python/chassis"
 EVENTS = "src/python/contracts/events"
 REGISTRY = "src/python/contracts/registry"
 LOCK = "3rdparty/python/shop/lock.txt"
+RECIPE = "build-support/images/trim.py"
 
 _TOPICS = {
     "order": ("order_events", "notification_events"),
@@ -166,6 +167,7 @@ def _files() -> dict[str, str]:
     return services | {
         f"{CHASSIS}/clock.py": "def now() -> int: ...\n",
         f"{CHASSIS}/body_limit.py": "LIMIT = 1\n",
+        RECIPE: "UNUSED = ()\n",
         "src/python/infra/app.py": "STACKS = ()\n",
         "src/python/infra/nag.py": "RULES = ()\n",
         "src/python/infra/environments/prod.toml": "copies = 2\n",
@@ -193,6 +195,7 @@ def _targets() -> Iterable[dict[str, Any]]:
         requirement = f"3rdparty/python/shop:reqs#{name}"
         yield target(requirement, [f"{LOCK}:_lock"], requirements=[f"{name}>=1"])
     yield source(LOCK, address=f"{LOCK}:_lock")
+    yield source(RECIPE, address="build-support/images:recipe")
     yield from _contracts()
     yield target("3rdparty/python/infra:reqs#aws-cdk-lib", requirements=["aws-cdk-lib"])
     topology = "src/python/contracts/topology.py@resolve=shop"

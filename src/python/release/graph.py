@@ -16,6 +16,7 @@ _PEEK = (
     "--no-dynamic-ui",
     "peek",
     "src/python::",
+    "build-support/images:",
     "3rdparty/python/shop:",
     "3rdparty/python/infra:",
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from release.building import CHASSIS, EVENTS, LOCK, REGISTRY, SERVICES, Shop, source
+from release.building import CHASSIS, EVENTS, LOCK, RECIPE, REGISTRY, SERVICES, Shop, source
 from release.plan import bumps
 from release.version import Bump, ReleaseError
 
@@ -47,6 +47,12 @@ def test_a_line_of_a_service_plans_that_service_alone(shop: Shop) -> None:
     assert "order 1.0.0 -> 1.0.1 (patch)\n  changed: src/python/services/order/app.py" == str(
         shop.plan()["order"]
     )
+
+
+def test_another_recipe_of_images_plans_all_services(shop: Shop) -> None:
+    """It is in each of their images."""
+    shop.edit(RECIPE, "()", '("tests",)')
+    assert ALL_SERVICES == shop.due().keys()
 
 
 def test_a_new_optional_field_of_an_event_is_a_minor_for_its_producer_alone(shop: Shop) -> None:

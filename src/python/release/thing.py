@@ -11,6 +11,8 @@ from release.version import Bump, ReleaseError
 VERSION, CHANGELOG = "VERSION", "CHANGELOG.md"
 
 CONTRACTS_FOLDER = "src/python/contracts"
+# How images are put together, of whatever service.
+_RECIPE = "build-support/images:recipe"
 _LOCKS = "3rdparty/python/{}/lock.txt"
 
 
@@ -50,7 +52,7 @@ class Thing:
 
 def _service(name: str) -> Thing:
     folder = f"src/python/services/{name}"
-    return Thing(name, folder, (f"{folder}:sources", f"{folder}:libraries"), _LOCKS.format("shop"))
+    return Thing(name, folder, (f"{folder}:sources", f"{folder}:libraries", _RECIPE), _LOCKS.format("shop"))
 
 
 CONTRACTS = Thing(

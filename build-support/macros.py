@@ -25,7 +25,7 @@ def service():
     pex_binary(
         name="sources",
         entry_point="app.py",
-        dependencies=["src/python/chassis/probe.py"],
+        dependencies=[f"src/python/chassis/{module}.py" for module in ("probe", "start")],
         include_requirements=False,
         include_tools=True,
         layout="packed",
@@ -42,7 +42,7 @@ def service():
             "org.opencontainers.image.source": "{build_args.SOURCE_URL}",
         },
         dependencies=[":libraries", ":sources", "build-support/images:recipe"],
-        instructions=dockerfile(folder, name.upper()),
+        instructions=dockerfile(folder, name),
     )
 
 

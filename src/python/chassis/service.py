@@ -146,6 +146,9 @@ class Program:
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run the command in `argv`; returns the process's exit status."""
+        # The collector never looks at what importing made: of 144,000 objects it would free 1,800, in 0.1 s.
+        gc.freeze()
+        gc.enable()  # chassis.start has it off
         parser = argparse.ArgumentParser(prog=self.name, description=f"The {self.name} service.")
         choices = ["serve", "migrate", "dead-jobs", "redrive-jobs", *self.commands]
         parser.add_argument("command", nargs="?", default="serve", choices=choices)
@@ -182,8 +185,6 @@ class Program:
         app = self.build(settings)
         if endpoint is not None:
             telemetry.instrument(app)
-        # What importing left behind goes, and the collector never looks again at what stays.
-        gc.collect()
         gc.freeze()
         config = uvicorn.Config(
             app,

@@ -8,9 +8,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from backing.broker import Provisioned
 from backing.ports import LOOPBACK
+from contracts.services import SERVICES
 from devstack.state import Secrets
-
-SERVICES = ("user", "product", "order", "payment", "notification")
 
 # Set in the environment of `./pants up`, these are used in the place of what it would start.
 DATABASE_URL = "DATABASE_URL"

@@ -8,8 +8,9 @@ from importlib import import_module
 import pytest
 
 from backing.broker import ACCOUNT, REGION, Provisioned, aws_environment
+from contracts.services import SERVICES
 from contracts.topology import QUEUES, TOPICS
-from devstack.environment import SERVICES, Backing, database_url, environment
+from devstack.environment import Backing, database_url, environment
 from devstack.state import Account, Secrets
 from services.user.tokens import new_signing_keys
 

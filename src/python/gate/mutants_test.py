@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from contracts.services import SERVICES
 from gate import mutants, mutations, verification
 from gate.__main__ import main
 from gate.mutants import GATES, Laboratory, MutantError, Result, applied, chosen, laboratory, report, total
 from gate.mutations import BREAKING, COMPATIBLE, Edit, Mutation
-from gate.openapi import SERVICES
 
 SOURCES = Path(importlib.import_module("services").__path__[0]).parent
 REPORT = SOURCES.parents[1] / "docs/mutants.md"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from contracts.services import SERVICES
 from contracts.topology import SUBSCRIPTIONS
 from gate import (
     order_provider_test,
@@ -14,7 +15,6 @@ from gate import (
     product_provider_test,
     user_provider_test,
 )
-from gate.openapi import SERVICES
 
 VERIFIED = {
     "order": order_provider_test,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.services import SERVICES
 from infra import environment
-from infra.environment import NAMES, SERVICES, ContextError
+from infra.environment import NAMES, ContextError
 
 IMAGES = {f"{service}_image": "1.0.0" for service in SERVICES}
 DOMAIN = {"domain_name": "mercato.example.com", "hosted_zone_id": "Z0123456789ABC"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from contracts.services import SERVICES
 from infra import __main__ as main
-from infra.environment import SERVICES
 
 IMAGES = [argument for service in SERVICES for argument in ("-c", f"{service}_image=1.0.0")]
 

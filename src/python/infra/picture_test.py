@@ -7,10 +7,11 @@ from itertools import pairwise
 
 import pytest
 
+from contracts.routes import path_of
+from contracts.services import SERVICES
 from contracts.topology import QUEUES, SUBSCRIPTIONS, TOPICS
 from infra import picture
 from infra.deployment import Deployment
-from infra.environment import SERVICES
 from infra.template import Template
 
 
@@ -28,7 +29,7 @@ def arrows(chart: str) -> list[tuple[str, str, str]]:
 def test_every_service_is_reached_by_its_path(of_prod: Deployment) -> None:
     """The load balancer has a rule for each service, named by what it takes of the API."""
     reached = {label for _, label, _ in arrows(picture.requests(of_prod)) if label.startswith("/api/")}
-    assert {f"/api/{service}s/*" for service in SERVICES} == reached
+    assert {f"{path_of(service)}/*" for service in SERVICES} == reached
 
 
 def test_a_request_goes_from_the_client_to_a_service(of_prod: Deployment) -> None:

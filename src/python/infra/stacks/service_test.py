@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from infra.environment import SERVICES
+from contracts.routes import path_of
+from contracts.services import SERVICES
 from infra.stacks.testing import container, routing, variables
 from infra.testing import Deployment, Right, attributes, dimensions, ingress, may, named, rights, statements
 
@@ -493,7 +494,7 @@ def test_functions_run_on_a_python_that_is_kept_up(anywhere: Deployment) -> None
 def test_a_service_is_reached_by_both_forms_of_its_paths(anywhere: Deployment, service: str) -> None:
     """`/api/users/*` alone would not match `/api/users`."""
     paths, _ = routing(anywhere[service])
-    assert [f"/api/{service}s", f"/api/{service}s/*"] == paths
+    assert [path_of(service), f"{path_of(service)}/*"] == paths
 
 
 def test_a_service_answers_at_the_listener_that_serves_customers(anywhere: Deployment, service: str) -> None:

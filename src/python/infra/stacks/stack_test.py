@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from infra.environment import NAMES, SERVICES
+from contracts.services import SERVICES
+from infra.environment import NAMES
 from infra.template import Template
 from infra.testing import Deployment, statements
 

@@ -79,7 +79,13 @@ def _dockerfile(folder, name):
     ]
 
 
-def pacts():
-    """The targets of a service's `pacts` folder: nothing in it is shipped."""
-    python_test_utils(sources=["*.py", "!*_test.py"])
+def pacts(is_provider=False):
+    """The targets of a service's `pacts` folder: nothing in it is shipped.
+
+    Each module is what the service relies on of the one that it is named after. A provider has `states.py`, too:
+    it runs the service, which whoever only reads the contracts need not have.
+    """
+    python_test_utils(sources=["*.py", "!*_test.py", "!states.py"])
+    if is_provider:
+        python_test_utils(name="states", sources=["states.py"])
     python_tests(name="tests")

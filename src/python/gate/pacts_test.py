@@ -44,6 +44,14 @@ def calls_made() -> set[tuple[str, str]]:
     return found
 
 
+def test_every_contract_is_found() -> None:
+    """Each stands in a module of its consumer that has the name of its provider."""
+    files = [path for path in FOLDER.glob("*/pacts/*.py") if not path.name.startswith(("__", "states."))]
+    standing = {(path.parts[-3], path.stem) for path in files if not path.stem.endswith("_test")}
+    assert standing == {(each.consumer, each.provider) for each in pacts.CONTRACTS}
+    assert ("order", "product") in standing
+
+
 def test_every_call_of_a_client_has_a_contract() -> None:
     """A new method of a client fails here until its service has written down what it relies on."""
     written = {(each.consumer, call) for each in pacts.CONTRACTS for call, some in each.calls.items() if some}

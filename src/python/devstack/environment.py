@@ -91,6 +91,8 @@ def _of_service(service: str, backing: Backing, secrets: Secrets) -> dict[str, s
                 "NOTIFICATION_QUEUE_URL": queues["notification-queue"],
                 "SMTP_URL": backing.smtp_url,
             }
+        case _ if service in SERVICES:
+            return jwks
     raise ValueError(f"no service {service!r}: there are {', '.join(SERVICES)}")
 
 

@@ -46,7 +46,15 @@ def service():
     )
 
 
-def pacts():
-    """The targets of a service's `pacts` folder: nothing in it is shipped."""
-    python_test_utils(sources=["*.py", "!*_test.py"])
-    python_tests(name="tests")
+def pacts(is_provider=False, has_tests=True):
+    """The targets of a service's `pacts` folder: nothing in it is shipped.
+
+    Each module is what the service relies on of the one that it is named after. A provider has `states.py`,
+    too: it runs the service, which whoever only reads the contracts need not have. Who relies on the keys of
+    tokens alone has no test: the chassis reads them.
+    """
+    python_test_utils(sources=["*.py", "!*_test.py", "!states.py"])
+    if is_provider:
+        python_test_utils(name="states", sources=["states.py"])
+    if has_tests:
+        python_tests(name="tests")

@@ -61,7 +61,8 @@ class Contract:
             (written,) = Path(folder).iterdir()
             document: dict[str, Any] = json.loads(written.read_text())
         document["interactions"].sort(key=lambda each: (each["type"], each["description"], str(each)))
-        # Not the versions of the libraries that wrote it.
+        # Not the versions of the libraries that wrote it; and last, wherever those put it.
+        document.pop("metadata", None)
         document["metadata"] = {"pactSpecification": {"version": "4.0"}}
         return document
 

@@ -23,6 +23,7 @@ from chassis.body_limit import BodyLimit
 from chassis.database import Database, DatabaseUnavailable
 from chassis.health import Check
 from chassis.settings import EX_CONFIG, CommonSettings, SettingsError, load
+from contracts.routes import path_of
 
 log = logs.get(__name__)
 
@@ -79,8 +80,8 @@ def create_app(
         version=version,
         description=description,
         lifespan=lifespan,
-        docs_url=f"/api/{name}s/docs",
-        openapi_url=f"/api/{name}s/openapi.json",
+        docs_url=f"{path_of(name)}/docs",
+        openapi_url=f"{path_of(name)}/openapi.json",
         redoc_url=None,
         redirect_slashes=False,
     )

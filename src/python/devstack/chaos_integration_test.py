@@ -8,6 +8,7 @@ import signal
 import aiohttp
 import pytest
 
+from contracts.services import SERVICES
 from devstack.conftest import OpenShop
 from devstack.invariants import Ledgers, breaches
 from devstack.load import Load
@@ -15,7 +16,7 @@ from devstack.load import Load
 pytestmark = pytest.mark.timeout(240)
 
 _PER_S, _SECONDS = 6, 5
-_PARTS = ["user", "product", "order", "payment", "notification", "gateway", "cache", "postgres", "mailbox"]
+_PARTS = [*SERVICES, "gateway", "cache", "postgres", "mailbox"]
 # They keep their state in memory and save it when told to end.
 _EMULATORS = ["broker", "stripe"]
 

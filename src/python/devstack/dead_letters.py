@@ -24,8 +24,8 @@ from rich.table import Table
 
 from chassis import jobs
 from chassis.database import Database
+from contracts.services import SERVICES
 from contracts.topology import QUEUES, Queue
-from devstack.environment import SERVICES
 from devstack.state import Running, State, StateError, default_directory
 
 _BATCH = 10  # as many as SQS takes or gives in one call

@@ -16,7 +16,7 @@ from botocore import xform_name
 from botocore.session import get_session
 
 from chassis.settings import CommonSettings, SettingsError, load
-from devstack.environment import SERVICES
+from contracts.services import SERVICES
 from services.user.tokens import new_signing_keys
 
 FOLDER = Path("cdk.out")

@@ -8,8 +8,9 @@ from importlib import import_module
 import pytest
 
 from backing.broker import ACCOUNT, REGION, Provisioned, aws_environment
+from contracts.services import SERVICES
 from contracts.topology import QUEUES, TOPICS
-from devstack.environment import SERVICES, Backing, database_url, environment
+from devstack.environment import Backing, database_url, environment
 from devstack.state import Account, Secrets
 from services.user.tokens import new_signing_keys
 
@@ -73,12 +74,21 @@ def test_without_an_address_the_provider_is_stripe_itself() -> None:
     assert "STRIPE_API_BASE" not in environment("payment", 1, backing(stripe_api_base=None), SECRETS)
 
 
+def test_a_service_without_wishes_is_told_what_every_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it listens, its database, and whose keys verify tokens."""
+    monkeypatch.setattr("devstack.environment.SERVICES", (*SERVICES, "shipping"))
+    given = backing()
+    given = Backing(**{**vars(given), "database_urls": {"shipping": "postgresql://x/y"}})
+    own = environment("shipping", 9100, given, SECRETS).keys() - given.aws.keys()
+    assert {"HOST", "PORT", "ENVIRONMENT", "DATABASE_URL", "JWKS_URL"} == own
+
+
 def test_an_unknown_service_is_refused() -> None:
     """The message names those that there are."""
     given = backing()
-    given = Backing(**{**vars(given), "database_urls": {"shipping": "postgresql://x/y"}})
-    with pytest.raises(ValueError, match=r"no service 'shipping': there are user, product, order"):
-        environment("shipping", 1, given, SECRETS)
+    given = Backing(**{**vars(given), "database_urls": {"unheard": "postgresql://x/y"}})
+    with pytest.raises(ValueError, match=r"no service 'unheard': there are user, product, order"):
+        environment("unheard", 1, given, SECRETS)
 
 
 def test_each_service_has_a_database_of_its_own_on_a_given_server() -> None:

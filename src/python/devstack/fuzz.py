@@ -17,8 +17,9 @@ import aiohttp
 from rich.console import Console
 
 from chassis.fuzzing import HTML, JUNIT, NOBODY, Caller, FuzzingError, Plan, Verdict, fuzz
+from contracts.routes import path_of
+from contracts.services import SERVICES
 from devstack.client import Client, Refused
-from devstack.environment import SERVICES
 from devstack.state import ROOT_VARIABLE, Account, State, StateError, default_directory
 
 EX_UNAVAILABLE = 69  # sysexits.h
@@ -127,7 +128,7 @@ def _play(where: Target, seed: int, rate_limit: str | None, each: Round, directo
     who = asyncio.run(_sign_in(where, each.caller))
     plan = Plan(
         url=where.url,
-        openapi_path=f"/api/{each.service}s/openapi.json",
+        openapi_path=f"{path_of(each.service)}/openapi.json",
         caller=who.caller,
         seed=seed + each.number,
         max_examples=each.examples,

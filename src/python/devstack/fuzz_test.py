@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from chassis.fuzzing import Verdict
+from contracts.services import SERVICES
 from devstack import fuzz
-from devstack.environment import SERVICES
 from devstack.fuzz import CALLERS, EX_UNAVAILABLE, EXAMPLES_OF_A_ROUND, Round, Target, rounds
 from devstack.state import Account, Running, State, StateError
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from backing.ports import LOOPBACK, answers
 from backing.process import Process, installation
+from contracts.routes import path_of
 
 if TYPE_CHECKING:
     import envoy  # noqa: F401 -- names the distribution that brings the program to the build
@@ -165,7 +166,7 @@ def _routes(services: Sequence[str], *, public: bool) -> list[dict[str, Any]]:
     once = [_route("user", {"path": _REFRESH}, _UNSENT)] if "user" in services else []
     # What reached a service is retried at one layer, and services retry for themselves: chassis.http_client.
     retry_on = f"{_UNSENT},reset" if public else _UNSENT
-    rest = [_route(service, {"path_separated_prefix": f"/api/{service}s"}, retry_on) for service in services]
+    rest = [_route(service, {"path_separated_prefix": path_of(service)}, retry_on) for service in services]
     return (own if public else []) + once + rest
 
 
@@ -312,8 +313,8 @@ def _direct(path: str, body: str, content_type: str) -> dict[str, Any]:
 
 def _page(services: Sequence[str]) -> str:
     rows = "".join(
-        f"<li><a href='/api/{name}s/docs'>{html.escape(name)}</a> "
-        f"(<a href='/api/{name}s/openapi.json'>OpenAPI</a>)</li>"
+        f"<li><a href='{path_of(name)}/docs'>{html.escape(name)}</a> "
+        f"(<a href='{path_of(name)}/openapi.json'>OpenAPI</a>)</li>"
         for name in services
     )
     return (

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from backing.process import ProcessError
+from contracts.services import SERVICES
 from devstack import images
 from devstack.conftest import OpenShop, up, visit, wait_open
-from devstack.environment import SERVICES
 from devstack.saga_integration_test import (
     _invariants_hold,
     test_an_order_is_cancelled_after_it_was_paid,

@@ -18,9 +18,10 @@ from backing.ports import free_port
 from backing.postgres import Postgres
 from backing.process import ProcessError
 from backing.stripe import Stripe
+from contracts.services import SERVICES
 from devstack import environment as env
 from devstack import images
-from devstack.environment import SERVICES, Backing
+from devstack.environment import Backing
 from devstack.gateway import Gateway
 from devstack.replica import Replica
 from devstack.state import Running, Secrets, State

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from backing.ports import PortTakenError, ensure_free
 from backing.process import ProcessError
-from devstack.environment import SERVICES
+from contracts.services import SERVICES
 from devstack.progress import Progress, ready_table
 from devstack.shop import Options, Shop
 from devstack.state import State, StateError, default_directory

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from backing.postgres import Postgres
+from contracts.services import SERVICES
 from gate import pacts
 from gate.broker import URL_VARIABLE, Broker
 from gate.deployments import Deployments
-from gate.openapi import SERVICES
 from gate.provider import PactError, Result, problems_of, replay, verify
 from gate.registry import Documents, RegistryError
 from gate.verification import PROVIDERS, database_server, on_stage

@@ -8,14 +8,13 @@ from typing import Any
 from specshift.differ import diff_specs
 from specshift.models import Change, Severity
 
+from contracts.services import SERVICES
 from gate.registry import Document, Kind
 
 _NULL = {"type": "null"}
 _NO_FORMAT = "none"
 # A refusal that comes no more is one that no client waits for, and what is deprecated still answers.
 _HARMLESS = ("Response '4", "Response '5", "Operation has been marked as deprecated")
-
-SERVICES = ("notification", "order", "payment", "product", "user")
 
 
 def document_of(service: str) -> Document:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gate.openapi import SERVICES, breaches, document_of
+from contracts.services import SERVICES
+from gate.openapi import breaches, document_of
 from gate.registry import Document
 
 ORDER = document_of("order")

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from gate.registry import Documents, Kind
-from services.notification.pacts import order as notification_order
-from services.notification.pacts import payment as notification_payment
-from services.notification.pacts import user as notification_user
-from services.order.pacts import payment as order_payment
-from services.order.pacts import product as order_product
-from services.order.pacts import user as order_user
-from services.payment.pacts import order as payment_order
-from services.payment.pacts import user as payment_user
-from services.product.pacts import order as product_order
-from services.product.pacts import user as product_user
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import permutations
 
-CONTRACTS = tuple(
-    module.CONTRACT
-    for module in (
-        notification_order,
-        notification_payment,
-        notification_user,
-        order_payment,
-        order_product,
-        order_user,
-        payment_order,
-        payment_user,
-        product_order,
-        product_user,
-    )
-)
+from chassis.pacts import Contract
+from contracts.services import SERVICES
+from gate.registry import Documents, Kind
+
+
+def _written() -> Iterator[Contract]:
+    """The contract in each `services/CONSUMER/pacts/PROVIDER.py` that there is."""
+    for consumer, provider in permutations(sorted(SERVICES), 2):
+        name = f"services.{consumer}.pacts.{provider}"
+        if find_spec(name) is not None:
+            yield import_module(name).CONTRACT
+
+
+CONTRACTS = tuple(_written())
 """What every consumer relies on."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from contracts.services import SERVICES
 from contracts.topology import SUBSCRIPTIONS
 from gate import (
     order_provider_test,
@@ -14,7 +15,6 @@ from gate import (
     product_provider_test,
     user_provider_test,
 )
-from gate.openapi import SERVICES
 
 VERIFIED = {
     "order": order_provider_test,
@@ -42,6 +42,14 @@ def calls_made() -> set[tuple[str, str]]:
         if "RemoteKeys(" in (FOLDER / service / "app.py").read_text():
             found.add((service, "RemoteKeys.fetch"))
     return found
+
+
+def test_every_contract_is_found() -> None:
+    """Each stands in a module of its consumer that has the name of its provider."""
+    files = [path for path in FOLDER.glob("*/pacts/*.py") if not path.name.startswith(("__", "states."))]
+    standing = {(path.parts[-3], path.stem) for path in files if not path.stem.endswith("_test")}
+    assert standing == {(each.consumer, each.provider) for each in pacts.CONTRACTS}
+    assert ("order", "product") in standing
 
 
 def test_every_call_of_a_client_has_a_contract() -> None:

@@ -10,9 +10,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from contracts.services import SERVICES
 from infra import difference, environment, example, released, synthesis
 from infra.difference import DifferenceError
-from infra.environment import NAMES, SERVICES, ContextError
+from infra.environment import NAMES, ContextError
 from infra.scaling.policy import PolicyError
 from infra.synthesis import PolicyViolated
 

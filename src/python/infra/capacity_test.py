@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
+from contracts.services import SERVICES
 from infra import capacity
 from infra.capacity import Database
 from infra.deployment import Deployment
-from infra.environment import SERVICES
 from infra.prices import assumptions, price_list
 from infra.scaling import policy
 from infra.template import Template

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from contracts.services import SERVICES
 from infra import example, synthesis
 from infra.__main__ import main
-from infra.environment import NAMES, SERVICES
+from infra.environment import NAMES
 
 ROOT = Path(__file__).parents[3]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from contracts.services import SERVICES
 from infra.deployment import Deployment, UnknownExport, read
-from infra.environment import SERVICES
 from infra.template import Template
 
 

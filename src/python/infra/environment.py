@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from contracts.services import SERVICES
+
 NAMES = ("dev", "staging", "prod")
-SERVICES = ("user", "product", "order", "payment", "notification")
 
 _FOLDER = Path(__file__).parent / "environments"
 

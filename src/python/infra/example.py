@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from infra.environment import SERVICES
+from contracts.services import SERVICES
 
 _IMAGES = {f"{service}_image": "1.0.0" for service in SERVICES}
 _OF_A_DOMAIN = {

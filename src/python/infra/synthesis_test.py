@@ -14,8 +14,8 @@ import pytest
 from aws_cdk import aws_s3 as s3
 from cdk_nag import AwsSolutionsChecks
 
+from contracts.services import SERVICES
 from infra import environment, synthesis, template, testing
-from infra.environment import SERVICES
 from infra.synthesis import PolicyViolated
 from infra.testing import Deployment, ingress, named
 

@@ -15,6 +15,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from contracts.routes import path_of
 from contracts.topology import Queue, Topic
 from infra.constructs.database import Database
 from infra.constructs.fault_agent import add_fault_agent
@@ -66,7 +67,7 @@ class Spec:
     @property
     def paths(self) -> list[str]:
         """What of the API it answers. `/api/users/*` alone would leave out `/api/users`."""
-        return [f"/api/{self.name}s", f"/api/{self.name}s/*"]
+        return [path_of(self.name), f"{path_of(self.name)}/*"]
 
 
 class Service(Construct):

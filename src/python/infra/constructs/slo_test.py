@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from infra.environment import SERVICES
+from contracts.services import SERVICES
 from infra.template import Template
 from infra.testing import Deployment, named
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.environment import SERVICES
+from contracts.services import SERVICES
 from infra.scaling import policy
 from infra.scaling.policy import Bounds, PolicyError, QueueSteps, Step, TargetTracking, Task, load
 

@@ -11,7 +11,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra.environment import SERVICES
+from contracts.services import SERVICES
 from infra.nag import ANY_RESOURCE, acknowledge
 
 _ISSUER = "token.actions.githubusercontent.com"

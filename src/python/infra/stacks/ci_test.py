@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from infra.environment import SERVICES
+from contracts.services import SERVICES
 from infra.template import Template
 from infra.testing import Deployment, may, rights
 

@@ -9,7 +9,8 @@ from aws_cdk import aws_fis as fis
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra.environment import SERVICES, Environment
+from contracts.services import SERVICES
+from infra.environment import Environment
 from infra.nag import acknowledge, managed_policy
 from infra.stacks.shared import SharedStack
 from infra.stacks.stack import MercatoStack

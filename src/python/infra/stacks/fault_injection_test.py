@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.environment import SERVICES
+from contracts.services import SERVICES
 from infra.testing import Deployment
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from infra.environment import SERVICES
+from contracts.routes import path_of
+from contracts.services import SERVICES
 from infra.stacks.testing import routing
 from infra.testing import Deployment, attributes, named
 
@@ -63,7 +64,7 @@ def test_every_path_of_a_service_is_forwarded(anywhere: Deployment) -> None:
 def test_what_is_forwarded_a_service_claims(anywhere: Deployment, service: str) -> None:
     """Both `/api/users` and what is below it are under `/api/`, which the gateway forwards."""
     paths, _ = routing(anywhere[service])
-    assert [f"/api/{service}s", f"/api/{service}s/*"] == paths
+    assert [path_of(service), f"{path_of(service)}/*"] == paths
 
 
 def test_what_is_forwarded_goes_by_the_link(anywhere: Deployment) -> None:

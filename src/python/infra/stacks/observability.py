@@ -19,11 +19,12 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_xray as xray
 from constructs import Construct
 
+from contracts.services import SERVICES
 from contracts.topology import QUEUES, SUBSCRIPTIONS
 from infra.constructs.alarms import ABOVE, AT_LEAST, MINUTE, alarm
 from infra.constructs.function import Function
 from infra.constructs.service import SAMPLED
-from infra.environment import SERVICES, Environment
+from infra.environment import Environment
 from infra.nag import ANY_RESOURCE, acknowledge
 from infra.stacks.gateway import STAGE
 from infra.stacks.messaging import undelivered_name

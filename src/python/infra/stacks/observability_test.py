@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from contracts.services import SERVICES
 from contracts.topology import QUEUES, SUBSCRIPTIONS, Queue
-from infra.environment import SERVICES
 from infra.template import Resource
 from infra.testing import Deployment, dimensions, may, named, rights, statements
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from infra.environment import SERVICES
+from contracts.routes import path_of
+from contracts.services import SERVICES
 from infra.stacks.testing import container, routing, variables
 from infra.testing import Deployment, Right, attributes, dimensions, ingress, may, named, rights, statements
 
@@ -22,7 +23,6 @@ _TOPICS = {
     "order": ("OrderEvents", "NotificationEvents"),
     "product": ("InventoryEvents",),
     "payment": ("PaymentEvents",),
-    "notification": (),
 }
 _ACCOUNT = "${AWS::Region}:${AWS::AccountId}"
 _TMP = "/tmp"  # noqa: S108 - of the task alone
@@ -45,7 +45,7 @@ def database_id(service: str) -> str:
 
 def reach(service: str) -> set[Right]:
     """What a service's tasks need, and no more: its secret, its topics, its queue, its bucket, its sender."""
-    publish = may("sns:Publish", *(f"${{messaging:{topic}}}" for topic in _TOPICS[service]))
+    publish = may("sns:Publish", *(f"${{messaging:{topic}}}" for topic in _TOPICS.get(service, ())))
     consume = (
         may(
             "sqs:ReceiveMessage DeleteMessage ChangeMessageVisibility",
@@ -54,12 +54,13 @@ def reach(service: str) -> set[Right]:
         if service in _QUEUES
         else set()
     )
+    # Publishing encrypts; a data key that is used again is decrypted for it, as a message is.
+    decrypt = may(f"kms:Decrypt{' GenerateDataKey' if publish else ''}", "${messaging:Key.Arn}")
     return {
         *may("secretsmanager:GetSecretValue", f"${{{database_id(service)}.MasterUserSecret.SecretArn}}"),
         *publish,
         *consume,
-        # Publishing encrypts; a data key that is used again is decrypted for it, as a message is.
-        *may(f"kms:Decrypt{' GenerateDataKey' if publish else ''}", "${messaging:Key.Arn}"),
+        *(decrypt if publish or consume else ()),
         *may(
             "logs:CreateLogStream PutLogEvents DescribeLogStreams", f"${{shared:{service.title()}Logs.Arn}}"
         ),
@@ -324,7 +325,7 @@ def test_a_publisher_is_told_its_topics(anywhere: Deployment, service: str) -> N
     """These, to which its role may publish."""
     said = variables(anywhere[service], service)
     found = {value for name, value in said.items() if name.endswith("_TOPIC_ARN")}
-    assert {f"${{messaging:{topic}}}" for topic in _TOPICS[service]} == found
+    assert {f"${{messaging:{topic}}}" for topic in _TOPICS.get(service, ())} == found
 
 
 def test_a_task_has_a_collector_of_traces_and_metrics(anywhere: Deployment, service: str) -> None:
@@ -493,7 +494,7 @@ def test_functions_run_on_a_python_that_is_kept_up(anywhere: Deployment) -> None
 def test_a_service_is_reached_by_both_forms_of_its_paths(anywhere: Deployment, service: str) -> None:
     """`/api/users/*` alone would not match `/api/users`."""
     paths, _ = routing(anywhere[service])
-    assert [f"/api/{service}s", f"/api/{service}s/*"] == paths
+    assert [path_of(service), f"{path_of(service)}/*"] == paths
 
 
 def test_a_service_answers_at_the_listener_that_serves_customers(anywhere: Deployment, service: str) -> None:

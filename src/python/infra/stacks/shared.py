@@ -19,7 +19,8 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from infra.environment import SERVICES, Environment
+from contracts.services import SERVICES
+from infra.environment import Environment
 from infra.nag import ANY_RESOURCE, acknowledge
 from infra.stacks.stack import ZONES, MercatoStack
 

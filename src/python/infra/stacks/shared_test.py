@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.environment import SERVICES
+from contracts.services import SERVICES
 from infra.testing import Deployment, attributes, ingress, may, named, rights, statements
 
 _ZONES = (0, 1, 2)

@@ -79,21 +79,21 @@ def ignored(text: str | None = None) -> tuple[Ignored, ...]:
 def audit(documents: Iterable[str], source: Advisories) -> Audit:
     """Ask `source` of all that the documents have. Raises NotChecked; SbomError where one is none."""
     by: dict[Asked, list[str]] = {}
-    unasked = []
+    unasked: dict[str, list[str]] = {}
     for document in documents:
         name, components, notes = _read(document)
-        unasked += [f"{name}: {note}" for note in notes]
         for component in components:
             about = asked(component.get("purl", ""))
             if about is None:
-                unasked.append(
-                    f"{name}: {component['name']} {component.get('version', '')} is of nothing that OSV knows"
-                )
+                notes.append(f"{component['name']} {component.get('version', '')}: of nothing that OSV knows")
             elif name not in by.setdefault(about, []):
                 by[about].append(name)
+        for note in dict.fromkeys(notes):
+            unasked.setdefault(note, []).append(name)
     told = source.vulnerabilities(sorted(by))
     findings = [Finding(each, it, tuple(by[each])) for each in sorted(by) for it in told[each]]
-    return Audit(tuple(findings), len(by), tuple(unasked))
+    notes = [f"{note} (in {', '.join(services)})" for note, services in unasked.items()]
+    return Audit(tuple(findings), len(by), tuple(notes))
 
 
 def judge(found: Audit, accepted: Sequence[Ignored], today: date, *, only_fixed: bool = False) -> Judgement:
@@ -165,5 +165,9 @@ def _flat(components: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]
 
 
 def _is_foreign(component: Mapping[str, Any]) -> bool:
-    """Whether it is there, and not our own: nobody else knows of vulnerabilities of that."""
-    return component.get("scope") != "excluded" and component.get("group") != "mercato"
+    """Whether it is there, and not our own: nobody else knows of vulnerabilities of that.
+
+    Of a system its packages are asked about.
+    """
+    is_system = component.get("type") == "operating-system"
+    return component.get("scope") != "excluded" and component.get("group") != "mercato" and not is_system

@@ -63,19 +63,21 @@ def test_all_that_documents_list_is_asked_about_once() -> None:
 def test_what_nobody_can_be_asked_about_is_told() -> None:
     """Else it would count as sound: parts without an ecosystem, and a base that is not listed."""
     python = part("python", "3.11.2", "pkg:generic/python@3.11.2")
-    found = audit.audit([document("order", python, base="not listed")], Known({}))
+    documents = [document(name, python, base="not listed") for name in ("order", "user")]
+    found = audit.audit(documents, Known({}))
     assert (
-        "order: the base: not listed",
-        "order: python 3.11.2 is of nothing that OSV knows",
+        "the base: not listed (in order, user)",
+        "python 3.11.2: of nothing that OSV knows (in order, user)",
     ) == found.unasked
     assert 0 == found.count
 
 
 def test_what_is_not_in_the_image_and_what_is_ours_is_not_asked_about() -> None:
-    """Of a distribution without its code no vulnerability is there."""
+    """A distribution without its code has no vulnerability; of a system its packages are asked about."""
     gone = part("blue", "1.0", "pkg:pypi/blue@1.0", scope="excluded")
     ours = {"name": "order", "version": "1.2.3", "group": "mercato"}
-    assert Audit((), 0, ()) == audit.audit([document("order", gone, ours)], Known({}))
+    system = {"name": "debian", "version": "12", "type": "operating-system"}
+    assert Audit((), 0, ()) == audit.audit([document("order", gone, ours, system)], Known({}))
 
 
 @pytest.mark.parametrize(
@@ -99,10 +101,10 @@ def test_a_vulnerability_refuses_and_says_what_mends_it() -> None:
 
 def test_without_vulnerabilities_the_count_of_what_was_asked_about_is_told() -> None:
     """So that a reader sees that something was."""
-    judged = audit.judge(Audit((), 300, ("order: the base: not listed",)), (), TODAY)
+    judged = audit.judge(Audit((), 300, ("the base: not listed (in order)",)), (), TODAY)
     assert not judged.refused
     assert (
-        "not asked about: order: the base: not listed",
+        "not asked about: the base: not listed (in order)",
         "300 versions asked about: 0 known vulnerabilities, 0 to be mended",
     ) == judged.lines
 

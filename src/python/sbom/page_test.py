@@ -25,7 +25,8 @@ def shipped() -> dict[str, tuple[Distribution, ...]]:
 def test_what_the_services_ship_may_be_in_an_image(shipped: dict[str, tuple[Distribution, ...]]) -> None:
     """One with another licence, or with none that is known, is named with who ships it and what to do."""
     assert len(shipped) >= 5
-    assert [] == licence.refused(licence.policy(), shipped)
+    refused = licence.refused(licence.policy(), shipped)
+    assert [] == refused, "\n".join(refused)
 
 
 def test_the_page_is_of_what_the_services_ship(shipped: dict[str, tuple[Distribution, ...]]) -> None:

@@ -152,7 +152,8 @@ def _text(path: Path) -> str:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    # Names come from images and documents: what a terminal obeys is none.
+    sys.stdout.write("".join(each if each.isprintable() else " " for each in line) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:

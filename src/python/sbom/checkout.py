@@ -13,8 +13,19 @@ from sbom.errors import SbomError
 LOCK = "3rdparty/python/shop/lock.txt"
 _SERVICES = "src/python/services"
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
-_CREDENTIALS = re.compile(r"//[^/@]*@")
+# https://git-scm.com/docs/git-clone#_git_urls; who signs in there is nobody's business.
+_URL = re.compile(r"(https?|ssh|git)://(?:[^\s/@]*@)?([!-~]+)")
+_SHORT = re.compile(r"(?:[\w.-]+@)?([\w.-]+):([!-~]+)", re.ASCII)
 _WITHIN_S = 30
+
+
+def address(remote: str) -> str | None:
+    """The URL of a repository, without credentials; None for what is none, such as a folder."""
+    if found := _URL.fullmatch(remote.strip()):
+        return f"{found[1]}://{found[2]}"
+    if found := _SHORT.fullmatch(remote.strip()):
+        return f"ssh://{found[1]}/{found[2].lstrip('/')}"
+    return None
 
 
 @dataclass(frozen=True)
@@ -43,8 +54,7 @@ class Checkout:
 
     def source(self) -> str | None:
         """Where others get the repository from, without credentials; None where that is not said."""
-        found = self._git("config", "--get", "remote.origin.url")
-        return _CREDENTIALS.sub("//", found.strip()) if found else None
+        return address(self._git("config", "--get", "remote.origin.url") or "")
 
     def made(self, commit: str | None) -> datetime | None:
         """The time of a commit in UTC; None where Git does not know it."""

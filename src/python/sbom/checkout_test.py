@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sbom import building
-from sbom.checkout import LOCK, Checkout
+from sbom.checkout import LOCK, Checkout, address
 from sbom.errors import SbomError
 
 
@@ -45,6 +45,25 @@ def test_where_the_repository_is_from_is_said_without_credentials(tmp_path: Path
     assert Checkout(tmp_path).source() is None
     building.git(tmp_path, "config", "remote.origin.url", "https://me:secret@git.example.com/mercato.git")
     assert "https://git.example.com/mercato.git" == Checkout(tmp_path).source()
+
+
+@pytest.mark.parametrize(
+    ("remote", "expected"),
+    [
+        ("https://git.example.com/mercato.git", "https://git.example.com/mercato.git"),
+        ("https://token@git.example.com/mercato.git", "https://git.example.com/mercato.git"),
+        ("git@git.example.com:shop/mercato.git", "ssh://git.example.com/shop/mercato.git"),
+        ("ssh://git@git.example.com:22/mercato.git", "ssh://git.example.com:22/mercato.git"),
+        ("/srv/git/mercato.git", None),
+        ("../mercato", None),
+        ("https://git.example.com/a b", None),
+        ("https://git.example.com/\x1b[31m", None),
+        ("", None),
+    ],
+)
+def test_where_a_repository_is_is_a_url(remote: str, expected: str | None) -> None:
+    """As it stands in a document: a folder of this machine is nowhere for others."""
+    assert expected == address(remote)
 
 
 def test_a_folder_that_is_no_checkout_is_told(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from packageurl import PackageURL
+
 from locks.lock import distribution
 from sbom.contents import Bundled, Distribution
 from sbom.errors import SbomError
@@ -73,6 +75,9 @@ def _is_foreign(component: Mapping[str, Any]) -> bool:
 
 
 def _part(component: Mapping[str, Any]) -> Bundled:
+    purl = component.get("purl", "")
+    if purl:
+        PackageURL.from_string(purl)  # raises ValueError where it is none
     choices = component.get("licenses", ())
     said = [
         each.get("expression") or each["license"].get("id") or each["license"]["name"] for each in choices
@@ -80,6 +85,6 @@ def _part(component: Mapping[str, Any]) -> Bundled:
     return Bundled(
         component["name"],
         component.get("version", ""),
-        component.get("purl", ""),
+        purl,
         said[0] if len(said) == 1 else " AND ".join(f"({each})" for each in said),
     )

@@ -9,6 +9,8 @@ from sbom.building import CRATES, members, wheel
 from sbom.contents import Bundled, Distribution
 from sbom.errors import SbomError
 
+BAD = {"name": "grey", "purl": "no purl"}
+
 
 def test_distributions_are_read_from_wheels_by_name(tmp_path: Path) -> None:
     """As PyPI compares names; with what they have compiled in, which is somebody else's."""
@@ -65,7 +67,8 @@ def test_a_distribution_of_which_only_metadata_is_left_is_told(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "document", [[], {"spdxVersion": "SPDX-2.3"}, {"components": [{}]}, {"components": [1]}]
+    "document",
+    [[], {"spdxVersion": "SPDX-2.3"}, {"components": [{}]}, {"components": [1]}, {"components": [BAD]}],
 )
 def test_a_wheel_that_says_in_another_form_what_is_in_it_is_named(document: object, tmp_path: Path) -> None:
     """Else a document would leave out what nobody knows is missing."""

@@ -14,7 +14,7 @@ from typing import IO
 
 from locks import lock
 from sbom import distribution, syft
-from sbom.checkout import Checkout
+from sbom.checkout import Checkout, address
 from sbom.contents import Contents, Distribution, Package
 from sbom.errors import SbomError
 
@@ -74,7 +74,7 @@ def contents(checkout: Checkout, service: str, image: Image, base: Base = _base)
         _distributions(image),
         commit=commit,
         made=checkout.made(commit),
-        source=image.label("source"),
+        source=address(image.label("source") or ""),
         image=image.id,
         base=tuple(base(image.id)),
         pins=lock.pins(locked or ""),

@@ -140,6 +140,18 @@ def test_an_audit_has_a_status_for_each_end(
     assert (known is None) == ("known vulnerabilities" not in out)
 
 
+def test_what_a_document_says_is_fit_to_be_printed(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody else may have made it."""
+    part = {"name": "\x1b]0;evil\x07", "purl": "pkg:generic/x@1"}
+    said = {"bomFormat": "CycloneDX", "metadata": {"component": {"name": "order"}}, "components": [part]}
+    (root / "given.json").write_text(json.dumps(said))
+    monkeypatch.setattr(command, "Source", Knows("nothing"))
+    assert 0 == command.main(["audit", "--document", str(root / "given.json")])
+    assert all(each.isprintable() for each in capsys.readouterr().out.splitlines())
+
+
 def test_a_document_of_earlier_can_be_asked_about_again(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gate.registry import Documents
-from release import data, lock
+from locks import lock
+from release import data
 from release.graph import Graph
 from release.promises import REGISTRY, TOPOLOGY, heard, promised
 from release.repository import Repository, State

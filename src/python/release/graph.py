@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from locks.lock import distribution
 from release.version import ReleaseError
 
 # All in one question: each costs the start of a client, and a look at the file system.
@@ -21,7 +21,6 @@ _PEEK = (
     "3rdparty/python/infra:",
 )
 _WITHIN_S = 300
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class Graph:
@@ -54,12 +53,6 @@ class Graph:
             seen[address] = self._targets[address]
             waiting += seen[address].get("dependencies") or ()
         return list(seen.values())
-
-
-def distribution(requirement: str) -> str:
-    """The name in a requirement such as `SQLAlchemy[asyncio]>=2`, as PyPI compares names."""
-    found = _NAME.match(requirement)
-    return re.sub(r"[-_.]+", "-", found.group() if found else requirement).lower()
 
 
 def read(text: str, where: str) -> Graph:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from release.graph import Graph, ask, distribution, read
+from release.graph import Graph, ask, read
 from release.version import ReleaseError
 
 TARGETS: list[dict[str, Any]] = [
@@ -49,9 +49,3 @@ def test_a_pants_that_fails_is_quoted(tmp_path: Path) -> None:
         ask(tmp_path)
     pants.write_text(f"#!/bin/sh\necho '{json.dumps(TARGETS)}'\n")
     assert {"other.py", "a.py", "b.py"} == ask(tmp_path).files(["other.py"])
-
-
-@pytest.mark.parametrize("requirement", ["Foo_Bar", "foo.bar>=2", "foo-bar[x]==1; python_version < '4'"])
-def test_names_are_compared_as_pypi_does(requirement: str) -> None:
-    """Requirements and locks write them as they like."""
-    assert "foo-bar" == distribution(requirement)

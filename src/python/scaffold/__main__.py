@@ -44,11 +44,11 @@ def _taken(root: Path) -> dict[str, str]:
 
 
 def _finish(root: Path, name: Name, *, pages: bool) -> int:
-    """Have Pants form what was written, publish its contracts, and write the pages on the deployment."""
+    """Have Pants form what was written, publish its contracts, and write the pages that speak of all services."""
     sources = f"{checkout.SERVICES}/{name.text}::"
     steps = [["fix", "fmt", sources, str(checkout.LIST)], ["contracts", "write"]]
     if pages:
-        steps.append(["infra-docs"])
+        steps += [["infra-docs"], ["sbom", "licences"]]
     while steps:
         _say(f"./pants {' '.join(steps[0])}")
         status, said = _pants(root, steps[0])
@@ -59,7 +59,8 @@ def _finish(root: Path, name: Name, *, pages: bool) -> int:
             return 1
         steps.pop(0)
     if not pages:
-        _say("docs/deployment is stale until ./pants infra-docs writes it, and a test says so.")
+        _say("docs/deployment and docs/licences.md are stale, and tests say so, until these write them:")
+        _say("  ./pants infra-docs; ./pants sbom licences")
     _say(f"Try it: ./pants lint check test {sources}; ./pants up, and {name.path}/docs at the gateway.")
     return 0
 
@@ -90,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "--no-pages",
         dest="pages",
         action="store_false",
-        help="leave the pages on the deployment and its cost to ./pants infra-docs",
+        help="leave the pages on the deployment, its cost and licences to later commands",
     )
     parser.set_defaults(root=Path(os.environ.get("MERCATO_ROOT", ".")))
     return parser

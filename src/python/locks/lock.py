@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from release.graph import distribution
-
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _PIN = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)")
+_HASH = re.compile(r"\s+--hash=(\S+)(?: \\)?")
 # `# via pydantic`, or a line for each below a bare `# via`.
 _VIA = re.compile(r"\s+#\s+(?:via\s*)?(?P<who>\S.*)?")
 
 
 @dataclass(frozen=True)
 class Pin:
-    """A version, and the distributions that it was taken for."""
+    """A version, the distributions that it was taken for, and the hashes of its files, `sha256:…`."""
 
     version: str
     via: frozenset[str]
+    hashes: frozenset[str] = frozenset()
+
+
+def distribution(requirement: str) -> str:
+    """The name in a requirement such as `SQLAlchemy[asyncio]>=2`, as PyPI compares names."""
+    found = _NAME.match(requirement)
+    return re.sub(r"[-_.]+", "-", found.group() if found else requirement).lower()
 
 
 def pins(text: str) -> dict[str, Pin]:
@@ -30,9 +37,12 @@ def pins(text: str) -> dict[str, Pin]:
         if pin:
             current = distribution(pin[1])
             found[current] = Pin(pin[2], frozenset())
+        elif current and (hashed := _HASH.fullmatch(line)):
+            was = found[current]
+            found[current] = replace(was, hashes=was.hashes | {hashed[1]})
         elif current and (via := _VIA.fullmatch(line)) and via["who"]:
             was = found[current]
-            found[current] = Pin(was.version, was.via | {_who(via["who"])})
+            found[current] = replace(was, via=was.via | {_who(via["who"])})
     return found
 
 

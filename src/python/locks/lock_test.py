@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from release.lock import Pin, differences, needed, pins
+import pytest
+
+from locks.lock import Pin, differences, distribution, needed, pins
 
 LOCK = """\
 # This file was made by build-support/lock.
@@ -24,13 +26,13 @@ typing_extensions==4.12.2 ; python_version < "3.13" \\
 """
 
 
-def test_a_lock_tells_versions_and_who_asks_for_them() -> None:
+def test_a_lock_tells_versions_who_asks_for_them_and_hashes() -> None:
     """In one line, or in a line for each; names are compared as PyPI does."""
     assert {
-        "jinja2": Pin("3.1.4", frozenset({"-r requirements.txt"})),
-        "markupsafe": Pin("2.1.5", frozenset({"jinja2"})),
-        "sqlalchemy": Pin("2.0.1", frozenset({"-r requirements.txt", "alembic"})),
-        "typing-extensions": Pin("4.12.2", frozenset({"jinja2", "sqlalchemy"})),
+        "jinja2": Pin("3.1.4", frozenset({"-r requirements.txt"}), frozenset({"sha256:01", "sha256:02"})),
+        "markupsafe": Pin("2.1.5", frozenset({"jinja2"}), frozenset({"sha256:03"})),
+        "sqlalchemy": Pin("2.0.1", frozenset({"-r requirements.txt", "alembic"}), frozenset({"sha256:04"})),
+        "typing-extensions": Pin("4.12.2", frozenset({"jinja2", "sqlalchemy"}), frozenset({"sha256:05"})),
     } == pins(LOCK)
 
 
@@ -47,3 +49,9 @@ def test_differences_are_said_in_words() -> None:
     assert ["a 1 -> 2", "b 1 -> none", "c none -> 1"] == differences(
         {"a": "1", "b": "1", "d": "1"}, {"a": "2", "c": "1", "d": "1"}
     )
+
+
+@pytest.mark.parametrize("requirement", ["Foo_Bar", "foo.bar>=2", "foo-bar[x]==1; python_version < '4'"])
+def test_names_are_compared_as_pypi_does(requirement: str) -> None:
+    """Requirements and locks write them as they like."""
+    assert "foo-bar" == distribution(requirement)

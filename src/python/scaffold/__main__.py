@@ -44,7 +44,7 @@ def _taken(root: Path) -> dict[str, str]:
 
 
 def _finish(root: Path, name: Name, *, pages: bool) -> int:
-    """Have Pants form what was written, publish its contracts, and write the pages that speak of all services."""
+    """Have Pants form what was written, publish its contracts, and write the pages on all services."""
     sources = f"{checkout.SERVICES}/{name.text}::"
     steps = [["fix", "fmt", sources, str(checkout.LIST)], ["contracts", "write"]]
     if pages:

@@ -21,6 +21,8 @@ from pipeline.stage import DIFFERENCE, NAMES, PANTS, STAGES, Command, Stage
 
 # Where GitHub shows Markdown beside a job.
 _SUMMARY = "GITHUB_STEP_SUMMARY"
+# It takes 65,536 characters.
+_COMMENT = 60_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -102,7 +104,7 @@ class Runner:
         to = self._root / command.to
         to.parent.mkdir(parents=True, exist_ok=True)
         done = self._start(command, stdout=subprocess.PIPE)
-        to.write_text(done.stdout, encoding="utf-8")
+        to.write_text(_short(done.stdout), encoding="utf-8")
         sys.stdout.write(done.stdout)
         return done.returncode
 
@@ -138,6 +140,13 @@ def _shown(command: Command) -> str:
     """It, and of many addresses the first."""
     shown, rest = command.words[:3], command.words[3:]
     return " ".join(shown) + (f" and {len(rest)} more" if len(rest) > 1 else "".join(f" {it}" for it in rest))
+
+
+def _short(text: str) -> str:
+    """It, or what a comment on GitHub can hold of it."""
+    if len(text) <= _COMMENT:
+        return text
+    return f"{text[:_COMMENT].rpartition(chr(10))[0]}\n\n… and more: ./pants infra-diff says all of it.\n"
 
 
 def _left_out(stage: Stage, selected: Selection) -> str:

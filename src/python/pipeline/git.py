@@ -36,10 +36,10 @@ def default_branch(environment: Mapping[str, str] = os.environ) -> str:
 def change(root: Path, branch: str) -> Change:
     """The change that the checkout in `root` is. Raises PipelineError where it cannot be told."""
     if _run(root, "rev-parse", "--verify", "--quiet", f"{branch}^{{commit}}").returncode:
-        name = branch.removeprefix("origin/")
-        raise PipelineError(
-            f"there is no {branch} here to compare with: git fetch origin {name}, or name another with --base"
-        )
+        remote, _, name = branch.partition("/")
+        # As CI clones, a remote has one branch: which to fetch, and what to call it, has to be said.
+        fetch = f"git fetch {remote} {name}:refs/remotes/{branch}, or " if name else ""
+        raise PipelineError(f"there is no {branch} here to compare with: {fetch}name another with --base")
     found = _run(root, "merge-base", "HEAD", branch)
     if found.returncode:
         if _git(root, "rev-parse", "--is-shallow-repository").strip() == "true":

@@ -60,8 +60,14 @@ def test_nothing_may_have_changed(root: Path) -> None:
 
 def test_a_branch_that_is_not_there_is_asked_for(root: Path) -> None:
     """With the command that gets it."""
-    with pytest.raises(PipelineError, match=r"^there is no origin/main here .*: git fetch origin main"):
+    with pytest.raises(
+        PipelineError, match=r"^there is no origin/main .*: git fetch origin main:refs/remotes/"
+    ):
         change(root, "origin/main")
+    with pytest.raises(
+        PipelineError, match=r"^there is no gone here to compare with: name another with --base$"
+    ):
+        change(root, "gone")
 
 
 def test_a_shallow_clone_is_told_from_branches_that_are_strangers(root: Path, tmp_path: Path) -> None:

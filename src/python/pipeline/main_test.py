@@ -17,7 +17,7 @@ PANTS = """\
 echo "$PANTS_CONFIG_FILES$PANTS_PANTSD $*" >>calls
 case " $* " in
   *" peek "*) cat targets.json ;;
-  *" infra-diff "*) echo '# What deploying would change' ;;
+  *" infra-diff "*) cat difference.md ;;
   *) echo "pants $1" ;;
 esac
 case " $* " in *" ${FAILS:-none} "*) echo "no $FAILS" >&2; exit 3 ;; esac
@@ -43,11 +43,12 @@ class Checkout:
         self.root = root
         self.git("init", "--quiet", "--initial-branch=main")
         self.write("pants", PANTS).chmod(0o755)
-        self.write(".gitignore", "calls\ntargets.json\ndist/\n")
+        self.write(".gitignore", "calls\ntargets.json\ndifference.md\ndist/\n")
         self.git("add", "--all")
         self.git("-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "-m", "feat: all")
         self.base = self.git("rev-parse", "HEAD")
         self.concerns(TARGETS)
+        self.write("difference.md", "# What deploying would change\n")
 
     def git(self, *arguments: str) -> str:
         command = ["git", "-C", str(self.root), *arguments]
@@ -208,6 +209,17 @@ def test_github_is_given_the_table_and_the_difference(
     checkout.concerns(TARGETS)
     assert 0 == run("deployment")
     assert not difference.exists()
+
+
+def test_a_difference_is_no_longer_than_a_comment_may_be(checkout: Checkout) -> None:
+    """GitHub would refuse it: it ends with a whole line, and says that there is more."""
+    checkout.concerns([INFRA])
+    checkout.write("difference.md", "- a line of it\n" * 5000)
+    assert 0 == run("deployment")
+    lines = (checkout.root / "dist/ci/infra-diff.md").read_text().splitlines()
+    assert {"- a line of it"} == set(lines[:-2])
+    assert ["", "… and more: ./pants infra-diff says all of it."] == lines[-2:]
+    assert len("\n".join(lines)) < 65_536
 
 
 def test_on_a_runner_pants_is_set_as_for_the_judge_and_keeps_its_daemon(

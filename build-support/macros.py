@@ -13,7 +13,13 @@ def service():
     python_sources(name="migrations", sources=["migrations/**/*.py"])
     resource(name="version", source="VERSION")
     python_test_utils(name="test_utils")
-    python_tests(name="tests")
+    python_tests(
+        name="tests",
+        # In one process, with one database server: a process for each would start for longer than it tests.
+        batch_compatibility_tag=name,
+        # What takes long runs beside it.
+        overrides={("app_integration_test.py", "fuzz_test.py"): {"batch_compatibility_tag": None}},
+    )
     # In two halves: libraries change seldom, and their layer of the image with them.
     pex_binary(
         name="libraries",

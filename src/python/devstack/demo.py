@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime as dt
+import os
 import secrets
 import sys
 import time
@@ -68,7 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _play(console: Console, url: str, mailbox_url: str | None, story: Story) -> None:
-    async with aiohttp.ClientSession(url) as session:
+    # Empty is how a shell, or GitHub, says that there is none.
+    headers = {"X-Api-Key": key} if (key := os.environ.get("MERCATO_API_KEY")) else {}
+    async with aiohttp.ClientSession(url, headers=headers) as session:
         client = Client(session)
         email = await _register(client, console)
         order = await _buy(client, console, story)
@@ -192,7 +195,11 @@ def _money(money: Any) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="./pants demo", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="./pants demo",
+        description=__doc__,
+        epilog="MERCATO_API_KEY, if it is set, is sent as X-Api-Key: a deployed shop asks for it.",
+    )
     parser.add_argument(
         "story", nargs="?", default="bought", choices=STORIES, help="what is to happen (%(default)s)"
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from backing.ports import LOOPBACK, free_port
 from devstack import demo
@@ -28,6 +31,28 @@ def test_a_shop_that_cannot_be_reached_is_named(capsys: pytest.CaptureFixture[st
     assert said.startswith("The shop cannot be reached: ")
     assert f"{LOOPBACK}:{port}" in said
     assert said.endswith("Start one with ./pants up.\n")
+
+
+@pytest.mark.parametrize("key", ["of-the-plan", ""])
+async def test_a_deployed_shop_is_sent_its_key(
+    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the environment, where there is one; never in what is said."""
+    sent: list[str | None] = []
+
+    async def refuse(request: web.Request) -> web.Response:
+        sent.append(request.headers.get("X-Api-Key"))
+        return web.json_response({"title": "Forbidden", "detail": "no such key"}, status=403)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", refuse)
+    monkeypatch.setenv("MERCATO_API_KEY", key)
+    async with TestServer(app, host=LOOPBACK) as server:
+        assert 1 == await asyncio.to_thread(demo.main, ["--url", str(server.make_url("/"))])
+    assert [key or None] == sent
+    said = capsys.readouterr()
+    assert "403 Forbidden: no such key" in said.err
+    assert not key or key not in said.out + said.err
 
 
 def test_an_unknown_story_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

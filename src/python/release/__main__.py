@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from release import applying, graph
+from release import applying, deployment, graph, images, publishing
 from release.plan import Planned, bumps, plan
 from release.repository import Repository
 from release.thing import THINGS, named
@@ -67,6 +67,49 @@ def _check(arguments: argparse.Namespace) -> int:
     return _deployable(arguments, planned.name, text.strip())
 
 
+def _publish(arguments: argparse.Namespace) -> int:
+    repository = Repository(arguments.root)
+    chosen, refused = publishing.released(_planned(arguments, repository), arguments.names)
+    for why in refused.values():
+        _say(why)
+    there = images.of(arguments.root)
+    if arguments.dry_run:
+        for name, version in chosen.items():
+            _say(f"{name} {version} would go to {there.name(name, version)}, unless it is there")
+        return 0
+    build = partial(_build, arguments.root)
+    for each in publishing.publish(repository, there, chosen, build, named_ones=bool(arguments.names)):
+        _say(str(each))
+    return 0
+
+
+def _deploy(arguments: argparse.Namespace) -> int:
+    chosen, refused = publishing.released(_planned(arguments, Repository(arguments.root)), arguments.names)
+    for why in refused.values():
+        _say(why)
+    digests = deployment.digests(images.of(arguments.root), chosen)
+    status = 0
+    for name, version in chosen.items():
+        steps = deployment.steps(name, version, arguments.to, digests[name], arguments.context)
+        # A service that may not go, or does not come up, keeps no other from going.
+        status = max(status, _in_turn(arguments, steps))
+    return status
+
+
+def _in_turn(arguments: argparse.Namespace, steps: Sequence[deployment.Step]) -> int:
+    for step in steps:
+        _say(" ".join(step.words))
+        if not arguments.dry_run and _called(arguments.root, *step.words):
+            sys.stderr.write(f"{step.service} was not deployed, or not recorded: {step.words[0]} says why\n")
+            return 1
+    return 0
+
+
+def _build(root: Path, service: str) -> None:
+    if _called(root, "./pants", "package", f"src/python/services/{service}:image"):
+        raise ReleaseError(f"the image of {service} cannot be built; ./pants package says why")
+
+
 def _may_go(arguments: argparse.Namespace, chosen: Mapping[str, Version]) -> int:
     services = {name: version for name, version in chosen.items() if named(name).is_service}
     return max((_deployable(arguments, name, str(it)) for name, it in services.items()), default=0)
@@ -82,11 +125,16 @@ def _contracts(root: Path, *arguments: str) -> int:
 
     It has all services in it, and is another after each edit of one: a plan does without.
     """
+    return _called(root, "./pants", "contracts", *arguments)
+
+
+def _called(root: Path, *words: str) -> int:
+    """The status of a command at the root of the checkout; it speaks for itself."""
     sys.stdout.flush()
     try:
-        return subprocess.run([root / "pants", "contracts", *arguments], cwd=root, check=False).returncode
+        return subprocess.run(words, cwd=root, check=False).returncode
     except OSError as error:
-        raise ReleaseError(f"{root}/pants contracts cannot be asked: {error}") from error
+        raise ReleaseError(f"{words[0]} cannot be run in {root}: {error.strerror}") from error
 
 
 def _planned(arguments: argparse.Namespace, repository: Repository) -> dict[str, Planned]:
@@ -111,15 +159,28 @@ def _parser() -> argparse.ArgumentParser:
         ("plan", "say what has changed, and the smallest honest version of each", _plan),
         ("apply", "write versions and changelogs, commit and tag them", _apply),
         ("check", "say whether a service, as it stands, may go into an environment", _check),
+        ("publish", "push the images of services that were released", _publish),
+        ("deploy", "bring services that are published into an environment", _deploy),
     ):
         command = commands.add_parser(name, help=what, description=what)
         command.set_defaults(run=run, root=Path(os.environ.get("MERCATO_ROOT", ".")).absolute())
         if name == "check":
             command.add_argument("name", metavar="NAME", help="of a service")
+        elif name in ("publish", "deploy"):
+            _add_services(command)
         else:
             _add_choice(command)
-        if name != "plan":
-            command.add_argument("--to", required=name == "check", metavar="ENV", help="such as staging")
+        if name in ("apply", "check", "deploy"):
+            command.add_argument("--to", required=name != "apply", metavar="ENV", help="such as staging")
+        if name == "deploy":
+            command.add_argument(
+                "-c",
+                "--context",
+                action="append",
+                default=[],
+                metavar="KEY=VALUE",
+                help="handed on to cdk deploy",
+            )
     return parser
 
 
@@ -135,6 +196,16 @@ def _add_choice(command: argparse.ArgumentParser) -> None:
         metavar="NAME=BUMP",
         help="patch, minor or major; not too small",
     )
+    _add_graph(command)
+
+
+def _add_services(command: argparse.ArgumentParser) -> None:
+    command.add_argument("names", nargs="*", metavar="NAME", help="of services; all of them unless given")
+    command.add_argument("--dry-run", action="store_true", help="say what would be done, and do it not")
+    _add_graph(command)
+
+
+def _add_graph(command: argparse.ArgumentParser) -> None:
     command.add_argument("--graph", type=Path, metavar="FILE", help="what ./pants peek said, not asked anew")
 
 

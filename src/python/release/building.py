@@ -131,6 +131,76 @@ class Shop:
         return refs, self.git("status", "--porcelain"), self.git("ls-files", "--stage")
 
 
+# Docker's words for what is not there, and its answer for what is; it numbers what is pushed.
+_DOCKER = """\
+#!/bin/sh
+echo "$*" >>"$CALLS"
+[ ! -e "$DOCKER/refuses-$1" ] || { cat "$DOCKER/refuses-$1" >&2; exit 1; }
+for last; do :; done
+held="$DOCKER/held-$(printf %s "$last" | tr '/:' '__')"
+case $1 in
+  manifest) cat "$held" 2>/dev/null || { echo "no such manifest: $last" >&2; exit 1; } ;;
+  image) cat "$DOCKER/revision" ;;
+  push)
+    number=$(ls "$DOCKER" | grep -c '^held-')
+    printf '{"Descriptor": {"digest": "sha256:%064d"}}' "$((number + 1))" >"$held"
+    ;;
+esac
+"""
+_PROGRAM = """\
+#!/bin/sh
+echo "${0##*/} $*" >>"$CALLS"
+case " $* " in *" ${REFUSES:-nothing} "*) exit 1 ;; esac
+"""
+
+
+class Docker:
+    """As much of Docker's command line as is asked for, with a registry in a folder; first in PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._calls = folder / "calls"
+        (folder / "bin").mkdir(parents=True)
+        self.environment = {
+            "DOCKER": str(folder),
+            "CALLS": str(self._calls),
+            "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        }
+        self.program("docker", _DOCKER)
+        self.revision = ""
+
+    @property
+    def revision(self) -> str:
+        """The commit that images say they are of."""
+        return (self._folder / "revision").read_text()
+
+    @revision.setter
+    def revision(self, commit: str) -> None:
+        (self._folder / "revision").write_text(f"{commit}\n")
+
+    def program(self, name: str, text: str = _PROGRAM) -> None:
+        """Put a program beside Docker: one that only notes what it is asked for."""
+        file = self._folder / "bin" / name
+        file.write_text(text)
+        file.chmod(0o755)
+
+    def refuse(self, verb: str, said: str) -> None:
+        """Refuse a verb from now on."""
+        (self._folder / f"refuses-{verb}").write_text(said + "\n")
+
+    def hold(self, name: str, manifest: str) -> None:
+        """Have an image in the registry, of which this is said."""
+        (self._folder / f"held-{name.replace('/', '_').replace(':', '_')}").write_text(manifest)
+
+    def calls(self) -> list[str]:
+        """What it was asked for, and the programs beside it, in this order."""
+        return self._calls.read_text().splitlines() if self._calls.exists() else []
+
+    def forget(self) -> None:
+        """Let the calls begin anew."""
+        self._calls.unlink(missing_ok=True)
+
+
 def shop(root: Path) -> Shop:
     """A shop of which everything is committed, and nothing was released."""
     made = Shop(root)

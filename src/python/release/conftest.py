@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from release import building
-from release.building import Shop
+from release.building import Docker, Shop
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +28,12 @@ def shop(unreleased: Shop) -> Shop:
     """A shop of which everything was released as 1.0.0."""
     unreleased.tag()
     return unreleased
+
+
+@pytest.fixture
+def docker(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Docker:
+    """A Docker that is not the real one, first in PATH."""
+    made = Docker(tmp_path_factory.mktemp("docker") / "of")
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    return made

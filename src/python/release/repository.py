@@ -84,6 +84,11 @@ class Repository:
         """Its files as they lie there."""
         return Checkout(self.root)
 
+    @property
+    def head(self) -> str:
+        """The commit that is checked out."""
+        return self._git("rev-parse", _HEAD).strip()
+
     @cached_property
     def tags(self) -> frozenset[str]:
         """All of them, also those of commits that are no part of this history."""
@@ -114,7 +119,7 @@ class Repository:
         All of it or nothing: the branch and the tags move in one transaction, and where that fails the
         working tree, which has to be clean, is put back. Nothing is signed, and no hook is run.
         """
-        before = self._git("rev-parse", _HEAD).strip()
+        before = self.head
         commit = self._commit(before, files, message)
         moves = [f"update {_HEAD} {commit} {before}"]
         moves += [f"create refs/tags/{name} {self._tag(name, commit, tags[name])}" for name in tags]

@@ -75,7 +75,10 @@ class CiStack(Stack):
         provider = iam.OidcProviderNative(
             self, "GitHub", url=f"https://{_ISSUER}", client_ids=["sts.amazonaws.com"]
         )
-        subject = f"repo:{repository.value_as_string}:ref:refs/heads/main"
+        repo = f"repo:{repository.value_as_string}"
+        # The subject of a job that names an environment says no branch: the branch is asked for beside it.
+        # https://aws.amazon.com/about-aws/whats-new/2026/01/aws-sts-supports-validation-identity-provider-claims/
+        subjects = [f"{repo}:ref:refs/heads/main", f"{repo}:environment:staging"]
         role = iam.Role(
             self,
             "Role",
@@ -84,7 +87,13 @@ class CiStack(Stack):
             max_session_duration=Duration.hours(1),
             assumed_by=iam.FederatedPrincipal(
                 provider.oidc_provider_arn,
-                {"StringEquals": {f"{_ISSUER}:aud": "sts.amazonaws.com", f"{_ISSUER}:sub": subject}},
+                {
+                    "StringEquals": {
+                        f"{_ISSUER}:aud": "sts.amazonaws.com",
+                        f"{_ISSUER}:sub": subjects,
+                        f"{_ISSUER}:ref": "refs/heads/main",
+                    }
+                },
                 "sts:AssumeRoleWithWebIdentity",
             ),
         )

@@ -26,7 +26,7 @@ def test_one_stack_serves_every_environment(ci: Template, in_dev: Deployment, in
 
 
 def test_the_role_is_for_the_main_branch_of_one_repository(ci: Template) -> None:
-    """Which one, whoever deploys says; a branch, a tag, a pull request or a fork of it is none of it."""
+    """Also for a job there that names staging; not for another branch, a tag, a pull request or a fork."""
     (trust,) = ci.only("AWS::IAM::Role").properties["AssumeRolePolicyDocument"]["Statement"]
     assert "sts:AssumeRoleWithWebIdentity" == trust["Action"]
     assert {"Federated": "${GitHub}"} == trust["Principal"]
@@ -34,7 +34,11 @@ def test_the_role_is_for_the_main_branch_of_one_repository(ci: Template) -> None
     assert {
         "StringEquals": {
             f"{issuer}:aud": "sts.amazonaws.com",
-            f"{issuer}:sub": "repo:${GitHubRepository}:ref:refs/heads/main",
+            f"{issuer}:sub": [
+                "repo:${GitHubRepository}:ref:refs/heads/main",
+                "repo:${GitHubRepository}:environment:staging",
+            ],
+            f"{issuer}:ref": "refs/heads/main",
         }
     } == trust["Condition"]
 

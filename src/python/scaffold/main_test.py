@@ -13,6 +13,7 @@ STEPS = [
     "fix fmt src/python/services/review:: src/python/contracts/services.py",
     "contracts write",
     "infra-docs",
+    "sbom licences",
 ]
 
 
@@ -60,7 +61,7 @@ def test_the_pages_can_be_left_for_later(root: Path, capsys: pytest.CaptureFixtu
     """And it is said how they are written."""
     assert 0 == main(["review", "--no-pages"])
     assert STEPS[:2] == asked(root)
-    assert "until ./pants infra-docs writes it" in capsys.readouterr().out
+    assert "./pants infra-docs; ./pants sbom licences" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("number", range(len(STEPS)))

@@ -48,7 +48,8 @@ class Runner:
 
     def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
         self._root = root
-        self._environment = dict(environment)
+        # By which the launcher had this found, and Pants would find our modules.
+        self._environment = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
         if environment.get("CI") == "true":
             # As .ci/run does; but a daemon is worth its start where Pants is called once for each stage.
             self._environment |= {"PANTS_CONFIG_FILES": "+['pants.ci.toml']", "PANTS_PANTSD": "true"}

@@ -182,6 +182,15 @@ def test_what_pants_says_against_the_graph_is_passed_on(
     assert "./pants does not tell what the change concerns:\nno peek\n" == capfd.readouterr().err
 
 
+def test_pants_does_not_look_for_modules_in_the_checkout(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The launcher has this program found by PYTHONPATH, which is not for Pants."""
+    monkeypatch.setenv("PYTHONPATH", "src/python")
+    checkout.write("pants", '#!/bin/sh\n[ -z "$PYTHONPATH" ]\n')
+    assert 0 == run("lint")
+
+
 def test_a_missing_base_ends_it_with_one_sentence(
     checkout: Checkout, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,7 +136,7 @@ def test_what_is_no_value_of_an_environment_is_refused_with_those_that_are() -> 
         "colour, enable_wafs is no value of an environment: there are environment, alert_email, "
         "aurora_reader, blue_green, cors_origin, deletion_protection, domain_name, ec2_capacity, "
         "enable_waf, execute_command, fault_injection, hosted_zone_id, multi_az, private_ca_arn, "
-        "public_load_balancer, and SERVICE_image for user, product, order, payment, notification."
+        f"public_load_balancer, and SERVICE_image for {', '.join(SERVICES)}."
     ) == refused(IMAGES | {"environment": "dev", "enable_wafs": "true", "colour": "blue"})
 
 
@@ -207,7 +207,7 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
     assert (
         "environment prod:\ncors_origin is missing, and no domain_name to take it from; "
         "alert_email is missing: somebody must hear of alarms in prod; "
-        "user_image, product_image, order_image, payment_image, notification_image missing: "
+        f"{', '.join(f'{each}_image' for each in SERVICES)} missing: "
         "say which version of each service is deployed."
     ) == refused({"environment": "prod"})
 

@@ -76,7 +76,8 @@ def test_versions_are_those_of_the_checkout(
         (folder / "VERSION").write_text("1.2.3\n", "utf-8")
     monkeypatch.setattr(main, "ROOT", tmp_path)
     status, said = refused(capsys, "dev", "-c", "payment_image=2.0.0")
-    assert (2, "environment dev:\nproduct_image, notification_image missing: ") == (
+    missing = ", ".join(f"{each}_image" for each in SERVICES if each not in ("user", "order", "payment"))
+    assert (2, f"environment dev:\n{missing} missing: ") == (
         status,
         said[: said.index("say which version")],
     )

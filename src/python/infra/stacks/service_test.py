@@ -23,7 +23,6 @@ _TOPICS = {
     "order": ("OrderEvents", "NotificationEvents"),
     "product": ("InventoryEvents",),
     "payment": ("PaymentEvents",),
-    "notification": (),
 }
 _ACCOUNT = "${AWS::Region}:${AWS::AccountId}"
 _TMP = "/tmp"  # noqa: S108 - of the task alone
@@ -46,7 +45,7 @@ def database_id(service: str) -> str:
 
 def reach(service: str) -> set[Right]:
     """What a service's tasks need, and no more: its secret, its topics, its queue, its bucket, its sender."""
-    publish = may("sns:Publish", *(f"${{messaging:{topic}}}" for topic in _TOPICS[service]))
+    publish = may("sns:Publish", *(f"${{messaging:{topic}}}" for topic in _TOPICS.get(service, ())))
     consume = (
         may(
             "sqs:ReceiveMessage DeleteMessage ChangeMessageVisibility",
@@ -55,12 +54,13 @@ def reach(service: str) -> set[Right]:
         if service in _QUEUES
         else set()
     )
+    # Publishing encrypts; a data key that is used again is decrypted for it, as a message is.
+    decrypt = may(f"kms:Decrypt{' GenerateDataKey' if publish else ''}", "${messaging:Key.Arn}")
     return {
         *may("secretsmanager:GetSecretValue", f"${{{database_id(service)}.MasterUserSecret.SecretArn}}"),
         *publish,
         *consume,
-        # Publishing encrypts; a data key that is used again is decrypted for it, as a message is.
-        *may(f"kms:Decrypt{' GenerateDataKey' if publish else ''}", "${messaging:Key.Arn}"),
+        *(decrypt if publish or consume else ()),
         *may(
             "logs:CreateLogStream PutLogEvents DescribeLogStreams", f"${{shared:{service.title()}Logs.Arn}}"
         ),
@@ -325,7 +325,7 @@ def test_a_publisher_is_told_its_topics(anywhere: Deployment, service: str) -> N
     """These, to which its role may publish."""
     said = variables(anywhere[service], service)
     found = {value for name, value in said.items() if name.endswith("_TOPIC_ARN")}
-    assert {f"${{messaging:{topic}}}" for topic in _TOPICS[service]} == found
+    assert {f"${{messaging:{topic}}}" for topic in _TOPICS.get(service, ())} == found
 
 
 def test_a_task_has_a_collector_of_traces_and_metrics(anywhere: Deployment, service: str) -> None:

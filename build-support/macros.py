@@ -79,13 +79,15 @@ def _dockerfile(folder, name):
     ]
 
 
-def pacts(is_provider=False):
+def pacts(is_provider=False, has_tests=True):
     """The targets of a service's `pacts` folder: nothing in it is shipped.
 
-    Each module is what the service relies on of the one that it is named after. A provider has `states.py`, too:
-    it runs the service, which whoever only reads the contracts need not have.
+    Each module is what the service relies on of the one that it is named after. A provider has `states.py`,
+    too: it runs the service, which whoever only reads the contracts need not have. Who relies on the keys of
+    tokens alone has no test: the chassis reads them.
     """
     python_test_utils(sources=["*.py", "!*_test.py", "!states.py"])
     if is_provider:
         python_test_utils(name="states", sources=["states.py"])
-    python_tests(name="tests")
+    if has_tests:
+        python_tests(name="tests")

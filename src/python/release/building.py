@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import contracts
+from contracts import services
 from release.graph import Graph
 from release.plan import Planned, plan
 from release.repository import Repository
@@ -36,7 +37,6 @@ _TOPICS = {
     "payment": ("payment_events",),
     "product": ("inventory_events",),
     "user": ("user_events", "notification_events"),
-    "notification": (),
 }
 # Besides pydantic, which all have. Those who refuse what is too long ship a module of the chassis for it.
 _LIBRARIES = {"notification": ["jinja2"], "user": ["argon2-cffi"]}
@@ -152,18 +152,18 @@ def shop(root: Path) -> Shop:
 
 
 def _files() -> dict[str, str]:
-    services = {
+    of_services = {
         f"{SERVICES}/{name}/{file}": text
-        for name, topics in _TOPICS.items()
+        for name in services.SERVICES
         for file, text in (
             ("app.py", f"NAME = '{name}'\n"),
             ("app_test.py", "def test_it() -> None: ...\n"),
-            ("settings.py", "".join(f"{topic}_topic_arn: str\n" for topic in topics)),
+            ("settings.py", "".join(f"{topic}_topic_arn: str\n" for topic in _TOPICS.get(name, ()))),
             ("migrations/0001_first.py", "revision = 1\n"),
             ("migrations/0002_second.py", "revision = 2\n"),
         )
     }
-    return services | {
+    return of_services | {
         f"{CHASSIS}/clock.py": "def now() -> int: ...\n",
         f"{CHASSIS}/body_limit.py": "LIMIT = 1\n",
         "src/python/infra/app.py": "STACKS = ()\n",
@@ -185,7 +185,7 @@ def source(path: str, *dependencies: str, address: str | None = None) -> dict[st
 
 
 def _targets() -> Iterable[dict[str, Any]]:
-    for name in _TOPICS:
+    for name in services.SERVICES:
         yield from _service(name)
     yield source(f"{CHASSIS}/clock.py")
     yield source(f"{CHASSIS}/body_limit.py")

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
+from contracts import services
 from release.building import CHASSIS, EVENTS, LOCK, REGISTRY, SERVICES, Shop, source
 from release.plan import bumps
 from release.version import Bump, ReleaseError
 
 CANCELLED = "mercato.ORDER_CANCELLED.v1"
-ALL_SERVICES = {"notification", "order", "payment", "product", "user"}
+ALL_SERVICES = set(services.SERVICES)
 TOPOLOGY = "src/python/contracts/topology.py"
 
 

@@ -1,0 +1,1 @@
+"""Makes services: writes the files of a new one, and says what its author has to decide."""

@@ -5,17 +5,24 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 
+from loadtests import derive, simulate
+from loadtests.checkout import ROOT
 from loadtests.errors import LoadError
 
-# Each adds its command by `add_to(commands)`, with a `run` that returns the exit status.
-COMMANDS: tuple[ModuleType, ...] = ()
+# Each adds its command by `add_to(commands)`, with a `run` that returns the exit status. Of what it is given,
+# `root` is the checkout.
+COMMANDS: tuple[ModuleType, ...] = (derive, simulate)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command in `argv`; returns the exit status: 0, 1 for an objective missed, 2 for misuse."""
-    arguments = _parser().parse_args(argv)
+def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """Run the command in `argv` on the checkout `root`; returns the exit status.
+
+    It is 0, 1 where something is not as it should be, such as an objective that is missed, and 2 for misuse.
+    """
+    arguments = _parser().parse_args(argv, argparse.Namespace(root=root))
     try:
         status: int = arguments.run(arguments)
     except LoadError as error:

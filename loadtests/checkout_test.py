@@ -11,7 +11,7 @@ from contracts.events.notification import OrderConfirmedNotice
 from contracts.events.order import OrderConfirmed, OrderCreated
 from contracts.events.payment import PaymentAuthorized, PaymentCompleted
 from contracts.topology import SUBSCRIPTIONS
-from loadtests import testing
+from loadtests import profile, testing
 from loadtests.checkout import Checkout
 from loadtests.errors import LoadError
 
@@ -77,7 +77,7 @@ def test_a_scaling_file_that_was_derived_is_stale_when_its_profile_has_changed(o
     assert not other.stale("order")
     (other.scaling / "order.toml").write_text(other.scaling_text("order"))
     assert not other.stale("order")
-    testing.write(testing.profile(messages_per_s=61), other.profiles)
+    profile.save(testing.profile(messages_per_s=61), other.profiles)
     assert other.stale("order")
 
 

@@ -33,6 +33,15 @@ class Provenance(_Part):
 
     kind: Literal["by hand", "measured"]
     source: Annotated[str, Field(min_length=1, description="a report, or the reason, in a sentence")]
+    profile: (
+        Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$", description="of what it was derived")] | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _names_its_profile(self) -> Self:
+        if (self.kind == "measured") != (self.profile is not None):
+            raise ValueError("what was measured, and nothing else, names its profile")
+        return self
 
 
 class Task(_Part):
@@ -64,12 +73,23 @@ class Bounds(_Part):
 
 
 class TargetTracking(_Part):
-    """Keep the average of a metric over all tasks at `target_percent`."""
+    """Keep the average of a metric over all tasks at `target_percent`; it is published each `period_s`."""
 
     metric: Literal["cpu", "memory"]
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/target-tracking-faster-auto-scaling.html
+    period_s: Literal[20, 60] = 60
     target_percent: Annotated[float, Field(gt=0, le=100)]
     scale_in_cooldown_s: Annotated[int, Field(ge=0)]
     scale_out_cooldown_s: Annotated[int, Field(ge=0)]
+
+
+class Saturation(_Part):
+    """From `from_percent` of the CPU on, which then tells no more how much is asked: more tasks at once."""
+
+    from_percent: Annotated[float, Field(gt=0, lt=100)]
+    add_percent: Annotated[int, Field(gt=0)]
+    cooldown_s: Annotated[int, Field(ge=0)]
+    period_s: Literal[20, 60] = 60
 
 
 class Step(_Part):
@@ -114,6 +134,7 @@ class ScalingPolicy(_Part):
     task: Task
     bounds: Bounds
     target_tracking: tuple[TargetTracking, ...] = ()
+    saturation: Saturation | None = None
     queue: QueueSteps | None = None
     scheduled: tuple[Scheduled, ...] = ()
     orders_per_s_and_task: Annotated[
@@ -127,8 +148,8 @@ class ScalingPolicy(_Part):
             raise ValueError("a metric is tracked twice")
         if self.bounds.minimum < self.bounds.maximum and not (metrics or self.queue):
             raise ValueError("nothing makes it scale: neither target_tracking nor queue")
-        if self.queue and not metrics:
-            raise ValueError("a queue only adds tasks: without target_tracking nothing takes them away")
+        if (self.queue or self.saturation) and not metrics:
+            raise ValueError("queue and saturation only add: without target_tracking nothing takes away")
         return self
 
 

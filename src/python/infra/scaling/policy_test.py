@@ -10,7 +10,7 @@ import pytest
 
 from contracts.services import SERVICES
 from infra.scaling import policy
-from infra.scaling.policy import Bounds, PolicyError, QueueSteps, Step, TargetTracking, Task, load
+from infra.scaling.policy import Bounds, PolicyError, QueueSteps, Saturation, Step, TargetTracking, Task, load
 
 _FOLDER = Path(policy.__file__).parent
 WHOLE = """\
@@ -241,6 +241,18 @@ def test_what_is_no_toml_is_refused_with_its_place(tmp_path: Path) -> None:
             "provenance.source: String should have at least 1 character",
         ),
         (
+            ('kind = "by hand"', 'kind = "measured"'),
+            "provenance: what was measured, and nothing else, names its profile",
+        ),
+        (
+            ('source = "a sentence"', f'source = "a sentence"\nprofile = "sha256:{"0" * 64}"'),
+            "provenance: what was measured, and nothing else, names its profile",
+        ),
+        (
+            ("target_percent = 60", "target_percent = 60\nperiod_s = 30"),
+            "target_tracking.0.period_s: Input should be 20 or 60",
+        ),
+        (
             ("orders_per_s_and_task = 12", "orders_per_s_and_task = 0"),
             "orders_per_s_and_task: Input should be greater than 0",
         ),
@@ -290,12 +302,19 @@ def test_a_service_of_fixed_size_needs_no_reason_to_scale(tmp_path: Path) -> Non
     assert (3, 3) == (load("order", tmp_path).bounds.minimum, load("order", tmp_path).bounds.maximum)
 
 
-def test_what_a_queue_adds_something_takes_away(tmp_path: Path) -> None:
-    """Steps only add: without a target the tasks of one busy hour would stay."""
+def test_what_only_adds_needs_something_that_takes_away(tmp_path: Path) -> None:
+    """Without a target the tasks of one busy hour would stay."""
     write(tmp_path, without("[[target_tracking]]"))
     assert (
-        "order.toml: policy: a queue only adds tasks: without target_tracking nothing takes them away."
+        "order.toml: policy: queue and saturation only add: without target_tracking nothing takes away."
     ) == refused(tmp_path)
+
+
+def test_a_file_may_say_what_is_done_where_the_cpu_is_used_up(tmp_path: Path) -> None:
+    """By metrics of a minute, unless it says more."""
+    saturation = "[saturation]\nfrom_percent = 85\nadd_percent = 100\ncooldown_s = 97\n\n[queue]"
+    found = load("order", write(tmp_path, ("[queue]", saturation))).saturation
+    assert Saturation(from_percent=85, add_percent=100, cooldown_s=97, period_s=60) == found
 
 
 def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:

@@ -152,8 +152,9 @@ def course(arguments: argparse.Namespace) -> Shape:
         rates = shapes.replay(arguments.csv)
     elif arguments.shape == "diurnal":
         expected = forecast.load(arguments.forecast or arguments.root / "loadtests" / "forecast.toml")
-        week = shapes.diurnal(shapes.grown(expected), 7, arguments.seed)
-        rates = shapes.with_peaks(week, expected.peak)
+        # The one that the simulator replays.
+        *_, week = shapes.days_of(expected, arguments.seed)
+        rates = week.rates
     else:
         rates = _simple(arguments)
     rates = _faster(rates, arguments.faster or (_WEEK_WITHIN if arguments.shape == "diurnal" else 1))

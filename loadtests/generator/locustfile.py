@@ -50,7 +50,8 @@ class Conductor:
         self._prepared: set[str] = set()
         self._finished: set[str] = set()
         self._workers = 0
-        self._began = self._said = 0.0
+        self._began = 0.0
+        self._said = -_SAY_EVERY_S
         for name, listener in (
             (PREPARED, self._on_prepared),
             (UNABLE, self._on_unable),

@@ -19,7 +19,7 @@ from loadtests.generator import ceiling, process
 pytestmark = pytest.mark.timeout(180)
 
 ROUTES = ("GET /api/products", "GET /api/products/categories", "POST /api/orders")
-BEGUN = re.compile(r"steady on http://127\.0\.0\.1:\d+: ")
+BEGUN = re.compile(r"… \d of 60 s")
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -71,18 +71,18 @@ def test_two_processes_play_the_visits_that_one_plays(run: Start, tmp_path: Path
 def test_a_run_that_is_ended_early_says_so_and_fails(run: Start, tmp_path: Path) -> None:
     """What was measured until then is no run; there is a report all the same."""
     running = run("--rate", "1.4", "--seconds", "60")
-    _read_until(running, re.compile("10 of 60 s|11 of 60 s"))
+    _read_until(running, BEGUN)
     running.send_signal(signal.SIGTERM)
 
     assert 1 == running.wait()
     assert ["it was ended before it was over"] == _result(tmp_path)["invalid"][:1]
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are looked up in /proc")
 def test_a_worker_that_is_lost_makes_the_run_invalid(run: Start, tmp_path: Path) -> None:
     """The rest goes on as if less had been asked for: that must not pass."""
     running = run("--rate", "1.4", "--seconds", "60", "--processes", "2")
     _read_until(running, BEGUN)
-    _read_until(running, re.compile(r"1\d of 60 s"))
     os.kill(_children(running.pid)[0], signal.SIGKILL)
 
     assert 1 == running.wait()

@@ -32,6 +32,9 @@ MEMORY_SHARE = 0.85
 QUEUE_STEPS = 4
 # Below it a queue has messages on their way, and no backlog.
 FEWEST_WAITING = 10
+# A CPU that is used up is on average a little less than that.
+USED_UP_PERCENT = 95
+_WEEK_MIN = 7 * 24 * 60
 
 
 class OutOfReach(LoadError):
@@ -282,7 +285,8 @@ class Derivation:
         return {
             "period_s": Said(PERIOD_S, "The fastest there is."),
             "from_percent": Said(
-                math.floor(self.cpu_percent), "Beyond what a task carries, where more asked is no more used."
+                min(math.floor(self.cpu_percent), USED_UP_PERCENT),
+                "Beyond what a task carries, where more asked is no more used.",
             ),
             "add_percent": Said(more, f"At times {self.forecast.spike:g} times as much comes."),
             "cooldown_s": Said(self.cooldown_s, "As for scaling out by the target."),
@@ -305,33 +309,45 @@ class Derivation:
     @property
     def actions(self) -> Sequence[Action]:
         """Before each known peak as many tasks as it needs, and after it the floor again."""
-        lead = math.ceil(self.serves_after_s / MINUTE_S)
-        floor = self.bounds["minimum"].value
         found = []
         for peak in self.forecast.peak:
-            orders = peak.orders_per_s * self.forecast.growth * self.forecast.surge
-            before = (
-                f"{orders:g} orders a second, as is forecast and {_more(self.forecast.surge)}; {lead} "
-                "minutes early, since a "
-                f"task serves after {self.serves_after_s:.0f} s."
-            )
             start = peak.starts_s // MINUTE_S
-            found.append(self._action(peak, "before", start - lead, max(floor, self.tasks(orders)), before))
-            found.append(
-                self._action(peak, "after", start + peak.minutes, floor, "It is over: the floor again.")
+            before = (
+                f"{self._at(peak):g} orders a second, as is forecast and {_more(self.forecast.surge)}; "
+                f"{self._lead} min early, since a task serves after {self.serves_after_s:.0f} s."
             )
+            found.append(self._action(f"{peak.name}-before", start - self._lead, before))
+            after = "It is over: the floor again, unless another peak goes on."
+            found.append(self._action(f"{peak.name}-after", start + peak.minutes, after))
         return found
 
-    def _action(self, peak: Peak, when: str, minute: int, minimum: int, because: str) -> Action:
-        day, minute = divmod(minute % (7 * 24 * 60), 24 * 60)
+    @property
+    def _lead(self) -> int:
+        return math.ceil(self.serves_after_s / MINUTE_S)
+
+    def _at(self, peak: Peak) -> float:
+        return peak.orders_per_s * self.forecast.growth * self.forecast.surge
+
+    def _action(self, name: str, minute: int, because: str) -> Action:
+        day, of_day = divmod(minute % _WEEK_MIN, 24 * 60)
         return Action(
-            name=f"{peak.name}-{when}",
-            cron=f"cron({minute % 60} {minute // 60} ? * {DAYS[day]} *)",
+            name=name,
+            cron=f"cron({of_day % 60} {of_day // 60} ? * {DAYS[day]} *)",
             timezone=self.forecast.timezone,
-            minimum=minimum,
+            minimum=self._minimum(minute),
             maximum=self.bounds["maximum"].value,
             because=because,
         )
+
+    def _minimum(self, minute: int) -> int:
+        """What all peaks need for which tasks are to be there in a minute of the week."""
+        going = (
+            self.tasks(self._at(peak))
+            for peak in self.forecast.peak
+            if (minute - peak.starts_s // MINUTE_S + self._lead) % _WEEK_MIN < peak.minutes + self._lead
+        )
+        floor: int = self.bounds["minimum"].value
+        return max([floor, *going])
 
 
 def _more(multiple: float) -> str:

@@ -124,6 +124,28 @@ def test_a_peak_at_the_beginning_of_the_week_is_prepared_at_its_end() -> None:
     assert "cron(59 23 ? * SUN *)" == before.cron
 
 
+def test_a_peak_that_ends_leaves_the_tasks_of_one_that_goes_on() -> None:
+    """One until 19:00, another from 18:30 on: the first's end is not the second's."""
+    first = testing.sale(100).model_copy(update={"minutes": 60})
+    second = testing.sale(60).model_copy(update={"name": "late", "minute": 30})
+    found = {
+        action.name: action.minimum
+        for action in derived(forecast=testing.forecast(peaks=(first, second))).actions
+    }
+    assert {"sale-before": 6, "late-before": 6, "sale-after": 2, "late-after": 2} == found
+    longer = second.model_copy(update={"minutes": 60})
+    found = {
+        action.name: action.minimum
+        for action in derived(forecast=testing.forecast(peaks=(first, longer))).actions
+    }
+    assert {"sale-before": 6, "late-before": 6, "sale-after": 4, "late-after": 2} == found
+
+
+def test_a_task_that_uses_all_its_cpu_is_used_up_a_little_below() -> None:
+    """On average a metric is not at 100%."""
+    assert 95 == derived(testing.profile(cpu_percent=100)).saturation["from_percent"].value
+
+
 # --- refusals
 
 

@@ -26,15 +26,15 @@ def draw(replay: Replay, path: Path) -> None:
         thin = slice(None, None, max(1, len(hours) // _POINTS))
         some = replay.outcomes[ORACLE]
         load.plot(hours[thin], (some.requests + some.messages)[thin] / TICK_S, color="black", linewidth=0.8)
-        load.set_ylabel("requests and messages a second")
+        load.set_ylabel("asked a second")
         load.set_title(f"{replay.service}: {replay.shape.name}")
         for who in WHO:
             outcome = replay.outcomes[who]
             tasks.plot(hours[thin], outcome.serving[thin], label=who, color=_COLOURS[who], linewidth=0.8)
-            minutes = np.arange(len(outcome.missed)) / 60
-            missed.plot(minutes, np.cumsum(outcome.missed), label=who, color=_COLOURS[who], linewidth=0.8)
+            ends = np.arange(1, len(outcome.missed) + 1) / 60
+            missed.plot(ends, np.cumsum(outcome.missed), label=who, color=_COLOURS[who], linewidth=0.8)
         tasks.set_ylabel("tasks that serve")
         tasks.legend(loc="upper right")
-        missed.set_ylabel("missed an objective, so far")
+        missed.set_ylabel("missed so far")
         missed.set_xlabel("hours")
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)

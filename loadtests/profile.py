@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
+import tomlkit
 from pydantic import Field, model_validator
 
 from infra.scaling.policy import Task
@@ -159,6 +160,14 @@ def load(service: str, folder: Path) -> Profile:
     if profile.service != service:
         raise LoadError(f"{path} is of {profile.service}.")
     return profile
+
+
+def save(profile: Profile, folder: Path) -> Path:
+    """Write the file of a profile, and say where it is; the one that was there before is replaced whole."""
+    path = path_of(profile.service, folder)
+    whole = path.with_suffix(".new")
+    whole.write_text(tomlkit.dumps(profile.model_dump(exclude_none=True)), "utf-8")
+    return whole.replace(path)
 
 
 def digest(service: str, folder: Path) -> str:

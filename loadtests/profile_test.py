@@ -21,13 +21,13 @@ def refused(folder: Path, service: str = "order") -> str:
 
 def test_a_profile_that_was_written_is_the_same_when_it_is_read(tmp_path: Path) -> None:
     """All of it, as TOML."""
-    testing.write(WHOLE, tmp_path)
+    profile.save(WHOLE, tmp_path)
     assert WHOLE == profile.load("order", tmp_path)
 
 
 def test_a_digest_is_that_of_the_file(tmp_path: Path) -> None:
     """So any change of it is one of the digest."""
-    path = testing.write(WHOLE, tmp_path)
+    path = profile.save(WHOLE, tmp_path)
     assert "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest() == profile.digest("order", tmp_path)
 
 
@@ -38,7 +38,7 @@ def test_a_service_without_a_profile_is_told_how_to_get_one(tmp_path: Path) -> N
 
 def test_a_profile_of_another_service_is_refused(tmp_path: Path) -> None:
     """It was copied."""
-    testing.write(WHOLE, tmp_path).rename(tmp_path / "user.toml")
+    profile.save(WHOLE, tmp_path).rename(tmp_path / "user.toml")
     assert f"{tmp_path / 'user.toml'} is of order." == refused(tmp_path, "user")
 
 
@@ -91,7 +91,7 @@ def test_a_profile_of_another_service_is_refused(tmp_path: Path) -> None:
 )
 def test_what_contradicts_itself_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     """In a sentence that names the file."""
-    path = testing.write(WHOLE, tmp_path)
+    path = profile.save(WHOLE, tmp_path)
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))

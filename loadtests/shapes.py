@@ -7,7 +7,7 @@ simulator replays them.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -188,14 +188,3 @@ def grown(forecast: Forecast) -> Day:
 
 def _grown(peak: Peak, growth: float) -> Peak:
     return peak.model_copy(update={"orders_per_s": peak.orders_per_s * growth})
-
-
-# By the names that a command takes.
-BY_NAME: Mapping[str, Callable[..., Rates]] = {
-    "steady": steady,
-    "steps": steps,
-    "spike": spike,
-    "flash-sale": flash_sale,
-    "diurnal": diurnal,
-    "replay": replay,
-}

@@ -26,7 +26,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--shape", choices=DAYS, action="append", help="only this load; may be repeated (all)"
     )
     simulate.add_argument(
-        "--csv", type=Path, metavar="FILE", help="replay orders a second instead: columns second,rate"
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="replay orders a second from Monday, 00:00, on instead: columns second,rate",
     )
     simulate.add_argument(
         "--seed", type=int, default=1, help="of what differs from minute to minute (%(default)s)"

@@ -13,7 +13,7 @@ from infra.scaling.policy import Task
 from loadtests.checkout import Checkout
 from loadtests.forecast import Asked, Day, Forecast, Peak
 from loadtests.objectives import Objective
-from loadtests.profile import Measured, Messages, Point, Profile, Requests, Spread
+from loadtests.profile import Measured, Messages, Point, Profile, Requests, Spread, save
 
 ROUTE = "GET /api/things"
 WITHIN_300_MS = Objective(percentile=99, bound_ms=300)
@@ -138,13 +138,6 @@ def sale(orders_per_s: float = 100) -> Peak:
     return Peak(name="sale", day="FRI", hour=18, minutes=30, orders_per_s=orders_per_s)
 
 
-def write(measured: Profile, folder: Path) -> Path:
-    """The file of a profile."""
-    path = folder / f"{measured.service}.toml"
-    path.write_text(tomlkit.dumps(measured.model_dump(exclude_none=True)), "utf-8")
-    return path
-
-
 def checkout(root: Path) -> Checkout:
     """A checkout with the scaling files of this one, and all that those of order follow from."""
     here, made = Checkout(), Checkout(root)
@@ -164,5 +157,5 @@ def checkout(root: Path) -> Checkout:
     (root / "loadtests/objectives.toml").write_text(tomlkit.dumps(promised), "utf-8")
     expected = forecast(lowest=2, highest=20, messages=3, peaks=(sale(50),)).model_dump()
     (root / "loadtests/forecast.toml").write_text(tomlkit.dumps(expected), "utf-8")
-    write(profile(messages_per_s=60), made.profiles)
+    save(profile(messages_per_s=60), made.profiles)
     return made

@@ -26,11 +26,9 @@ _RAREST = 1e-6
 
 @dataclass(frozen=True)
 class Queueing:
-    """One task of a profile, judged by objectives: for each route, and for messages if the service has a
-    queue.
+    """One task of a profile, judged by the objectives of its routes, and of messages if it has a queue.
 
-    `patience_s` is how long a client waits for an answer before it has failed: the mesh gives up after 15 s
-    unless it is told otherwise (docs/deploying.md).
+    `patience_s` is how long a client waits for an answer before it has failed: infra lets the mesh give up.
     """
 
     profile: Profile

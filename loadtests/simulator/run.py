@@ -84,8 +84,7 @@ class Outcome:
 
     @property
     def missed(self) -> Floats:
-        """Requests and messages, minute by minute, beyond their bound in a minute that kept not to the
-        objective.
+        """Requests and messages beyond their bound, minute by minute, where the minute missed its objective.
 
         An objective allows a share to be slow, so a slow request alone breaks none; where more are, all that
         are count.
@@ -101,7 +100,7 @@ class Outcome:
 
     @property
     def missed_minutes(self) -> int:
-        """Minutes that kept not to an objective."""
+        """Minutes that missed an objective."""
         return int((self.missed > 0).sum())
 
     @property
@@ -188,9 +187,9 @@ class _Day:
         self.busiest = busiest.max(axis=1).tolist()
         self.fleet = Fleet(self.queueing.profile.start_s.median, self.controller.begin())
         self.serving, self.wanted, self.cpu, self.waiting, self.paid = ([0.0] * ticks for _ in range(5))
-        # Of the seconds that were looked at one by one: tick, new requests and how long they wait, messages
-        # likewise.
-        self.rough: list[tuple[int, float, float, float, float]] = []
+        # Of seconds looked at one by one: tick, new requests, what is asked of what can be done, how long
+        # requests wait; new messages, and how long these wait.
+        self.rough: list[tuple[int, float, float, float, float, float]] = []
 
     def play(self, tick: int) -> None:
         now_s = tick * TICK_S
@@ -222,19 +221,15 @@ class _Day:
         most_messages = serving * queueing.messages_per_s
         for new_requests, new_messages in zip(*(each[tick].tolist() for each in self.seconds), strict=True):
             requests, messages = self.waiting_requests + new_requests, self.waiting_messages + new_messages
-            asked = (
-                (requests / most_requests + min(messages, most_messages) / most_messages)
-                if serving
-                else math.inf
-            )
-            share = 1 / max(1.0, asked)
-            done_requests, done_messages = requests * share, min(messages, most_messages) * share
+            at_once = min(messages, most_messages)
+            asked = requests / most_requests + at_once / most_messages if serving else math.inf
+            done_requests, done_messages = requests / max(1.0, asked), at_once / max(1.0, asked)
             self.waiting_requests, self.waiting_messages = requests - done_requests, messages - done_messages
             # Who has waited for as long as a client does is not there any more.
             self.waiting_requests = min(self.waiting_requests, done_requests * queueing.patience_s)
             waits = self.waiting_requests / done_requests if done_requests else queueing.patience_s
             queued = self.waiting_messages / done_messages if done_messages else math.inf
-            self.rough.append((tick, new_requests, waits, new_messages, queued))
+            self.rough.append((tick, new_requests, asked, waits, new_messages, queued))
             all_requests += done_requests
             all_messages += done_messages
         # What is left of a queue that is emptied in no time is nothing.
@@ -245,10 +240,8 @@ class _Day:
     def outcome(self) -> Outcome:
         requests, messages = np.array(self.requests), np.array(self.messages)
         serving = np.array(self.serving)
-        slow, late = (
-            self._slow_when_calm(requests, messages, serving),
-            messages * TICK_S * self.queueing.late(np.zeros(1)),
-        )
+        slow = self._slow_when_calm(requests, messages, serving)
+        late = messages * TICK_S * self.queueing.late(np.zeros(1))
         if self.rough:
             self._put_rough(slow, late)
         return Outcome(
@@ -272,12 +265,13 @@ class _Day:
 
     def _put_rough(self, slow: Floats, late: Floats) -> None:
         """Replace what is not so in ticks that were looked at second by second."""
-        ticks, requests, waits, messages, queued = (
-            np.array(column) for column in zip(*self.rough, strict=True)
-        )
+        columns = (np.array(column) for column in zip(*self.rough, strict=True))
+        ticks, requests, asked, waits, messages, queued = columns
         ticks = ticks.astype(np.int64)
         slow[:, ticks], late[ticks] = 0.0, 0.0
-        each = requests * self.queueing.weights[:, None] * self.queueing.slow_after(waits)
+        below = self.queueing.slow(asked * self.queueing.requests_per_s)
+        shares = np.where(asked < 1, below, self.queueing.slow_after(waits))
+        each = requests * self.queueing.weights[:, None] * shares
         for route, of_route in zip(slow, each, strict=True):
             np.add.at(route, ticks, of_route)
         np.add.at(late, ticks, messages * self.queueing.late(queued))

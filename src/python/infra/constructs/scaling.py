@@ -83,7 +83,7 @@ def _publish(service: ecs.FargateService, policy: ScalingPolicy) -> None:
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/target-tracking-faster-auto-scaling.html
     """
-    periods = {_NAMES[each.metric]: each.period_s for each in policy.target_tracking}
+    periods: dict[str, int] = {_NAMES[each.metric]: each.period_s for each in policy.target_tracking}
     if policy.saturation is not None:
         name = _NAMES["cpu"]
         periods[name] = min(policy.saturation.period_s, periods.get(name, _USUAL_PERIOD_S))

@@ -22,7 +22,7 @@ from loadtests.generator.plan import Plan
 from loadtests.generator.scenarios import ORDERS_PER_VISIT
 from loadtests.shapes import Rates, Shape
 
-SHAPES = tuple(shapes.BY_NAME)
+SHAPES = ("steady", "steps", "spike", "flash-sale", "diurnal", "replay")
 _LOOPBACK = "127.0.0.1"
 _WEEK_WITHIN = 1008  # so that a week takes ten minutes
 

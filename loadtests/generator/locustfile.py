@@ -35,6 +35,7 @@ PLAN, PREPARED, UNABLE, BEGIN, FINISHED = "plan", "prepared", "unable", "begin",
 
 CUT_SHORT = "it was ended before it was over"
 
+_PREPARE_S = 300.0
 _DRAIN_S = 60.0
 _BEHIND_S = 0.25
 _SAY_EVERY_S = 10.0
@@ -51,6 +52,7 @@ class Conductor:
         self._finished: set[str] = set()
         self._workers = 0
         self._began = 0.0
+        self._deadline = time.monotonic() + _PREPARE_S
         self._said = -_SAY_EVERY_S
         for name, listener in (
             (PREPARED, self._on_prepared),
@@ -69,6 +71,8 @@ class Conductor:
         self._workers = self._workers or there
         if there < self._workers:
             self._trouble("a worker was lost, and with it what it had to offer and had measured")
+        if time.monotonic() > self._deadline:
+            self._trouble("it should have been over by now and is not; what broke down is said above")
         if self._troubles or len(self._finished) == self._workers:
             return None
         self._say()
@@ -92,6 +96,7 @@ class Conductor:
         self._prepared.add(msg.node_id)
         if len(self._prepared) == self._workers:
             self._began = time.monotonic()
+            self._deadline = self._began + self._plan.seconds + 2 * _DRAIN_S
             self._runner.send_message(BEGIN, {"workers": sorted(self._prepared)})
 
     def _on_unable(self, msg: Any, **_: Any) -> None:

@@ -100,13 +100,13 @@ class Market:
 
     def _catalogue(self) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []
-        path: str | None = f"/api/products?in_stock=true&limit={_PAGE}"
+        after = ""
         for _ in range(_PAGES):
-            page = self._ask("GET", path)
+            page = self._ask("GET", f"/api/products?in_stock=true&limit={_PAGE}{after}")
             found += page["items"]
-            if not page["next_cursor"]:
+            if page["next_cursor"] is None:
                 break
-            path = f"/api/products?in_stock=true&limit={_PAGE}&cursor={page['next_cursor']}"
+            after = f"&cursor={page['next_cursor']}"
         return found
 
     def _customer_or_error(self) -> Account | LoadError:
@@ -125,11 +125,11 @@ class Market:
         account.method_id = self._ask("POST", "/api/payments/methods", CARD, token)["id"]
         return account
 
-    def _ask(self, method: str, path: str | None, body: object = None, token: str = "") -> Any:
+    def _ask(self, method: str, path: str, body: object = None, token: str = "") -> Any:
         headers = {**self._headers, "Idempotency-Key": uuid.uuid4().hex}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        answer = self._session.request(method, path or "", json=body, headers=headers)
+        answer = self._session.request(method, path, json=body, headers=headers)
         if not 200 <= (answer.status_code or 0) < 300:
             why = answer.status_code or "nothing"
             raise LoadError(f"load cannot be prepared: {method} {path} was answered with {why}.")

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from chassis import start
+
 PROGRAM = """
 import gc, sys
 
@@ -16,9 +18,9 @@ if __name__ == "__main__":
 def test_a_program_is_imported_without_the_collector_and_has_its_arguments_and_status(tmp_path: Path) -> None:
     """As if Python had been given it, but for the collector, which the program lets go."""
     (tmp_path / "shop.py").write_text(PROGRAM)
-    path = str(Path(__file__).parents[1])
+    path = str(Path(start.__file__).parents[1])
     done = subprocess.run(
-        [sys.executable, "-m", "chassis.start", "shop", "serve", "--port=1"],
+        [sys.executable, "-m", start.__name__, "shop", "serve", "--port=1"],
         env={"PYTHONPATH": f"{path}:{tmp_path}"},
         capture_output=True,
         text=True,

@@ -96,16 +96,14 @@ class Derivation:
         if self.profile.objectives != self.routes:
             raise LoadError(
                 f"the profile of {self.service} was measured for other objectives than there are: measure "
-                "it again by "
-                f"./pants load capacity --service {self.service}."
+                f"it again by ./pants load capacity --service {self.service}."
             )
         if self.service not in self.forecast.an_order:
             raise LoadError(f"the forecast does not say what an order asks of {self.service}.")
         if self.asked.messages and (self.profile.messages is None or self.message is None):
             raise LoadError(
                 f"an order makes messages for {self.service}, of which the profile does not tell how fast "
-                "it takes them, "
-                "or no objective how fast it is to."
+                "it takes them, or no objective how fast it is to."
             )
 
     def _refuse_what_is_out_of_reach(self) -> None:
@@ -115,14 +113,13 @@ class Derivation:
             if share > objective.allowed:
                 raise OutOfReach(
                     f"{route}: {objective} is asked, and a task of {self.service} that has only {first:g} "
-                    "requests a second "
-                    f"does it for {100 * (1 - share):.2f}%: no number of tasks meets that."
+                    f"requests a second does it for {100 * (1 - share):.2f}%: no number of tasks meets "
+                    "that."
                 )
         if self.message and self._late > self.message.allowed:
             raise OutOfReach(
                 f"a message of {self.service}: {self.message} is asked, and a task with nothing else to do "
-                "does it for "
-                f"{100 * (1 - self._late):.2f}%: no number of tasks meets that."
+                f"does it for {100 * (1 - self._late):.2f}%: no number of tasks meets that."
             )
         if self.profile.loaded_memory_mib > MEMORY_SHARE * self.profile.task.memory_mib:
             raise OutOfReach(
@@ -204,10 +201,8 @@ class Derivation:
         return Said(
             round(self.orders_per_s, 3),
             f"An order asks for {self.asked.requests:g} requests and {self.asked.messages:g} messages. A "
-            "task carries "
-            f"{requests.capacity_per_s.lowest:g} requests a second within the objectives{takes}: the lowest "
-            "of "
-            f"{self.profile.measured.repetitions} measurements.",
+            f"task carries {requests.capacity_per_s.lowest:g} requests a second within the "
+            f"objectives{takes}: the lowest of {self.profile.measured.repetitions} measurements.",
         )
 
     @property
@@ -230,8 +225,7 @@ class Derivation:
             "minimum": Said(
                 floor,
                 f"The night's {self.day.lowest_orders_per_s:g} orders a second and {_more(self.headroom)} "
-                f"need {night}; "
-                f"{REDUNDANT} are there so that one may fail.",
+                f"need {night}; {REDUNDANT} are there so that one may fail.",
             ),
             "desired": Said(floor, "It begins with the floor."),
             "maximum": self._ceiling(floor),
@@ -244,8 +238,7 @@ class Derivation:
         return Said(
             max(floor, self.tasks(highest)),
             f"{highest:g} orders a second are the most that is expected: {self.forecast.spike:g} times the "
-            "busiest hour, or "
-            f"the highest known peak and {_more(self.forecast.surge)}.",
+            f"busiest hour, or the highest known peak and {_more(self.forecast.surge)}.",
         )
 
     @property
@@ -255,24 +248,22 @@ class Derivation:
             "period_s": Said(PERIOD_S, "The fastest there is."),
             "target_percent": Said(
                 math.floor(self.cpu_percent / self.headroom),
-                f"A task that has as much to do as it carries uses {self.cpu_percent:.0f}%. It is kept free "
-                "for what comes "
-                f"until more tasks serve, {self.reaction_s:.0f} s later: a usual week rises by up to "
-                f"{_more(self.rise)} in that time, and {_more(self.forecast.surge)} may come at once.",
+                f"A task that has as much to do as it carries uses {self.cpu_percent:.0f}%. It is kept "
+                f"free for what comes until more tasks serve, {self.reaction_s:.0f} s later: a usual week "
+                f"rises by up to {_more(self.rise)} in that time, and {_more(self.forecast.surge)} may "
+                "come at once.",
             ),
             "scale_out_cooldown_s": Said(
                 self.cooldown_s,
                 f"A task serves {self.serves_after_s:.0f} s after it was asked for: {PROVISIONED_AFTER_S} "
-                "until it runs, "
-                f"{self.profile.start_s.highest:g}, as measured, until it is healthy, up to "
-                f"{HEALTH_INTERVAL_S} until that is "
-                f"seen. {SEEN_AFTER_S} s later the metric shows what it did.",
+                f"until it runs, {self.profile.start_s.highest:g}, as measured, until it is healthy, up to "
+                f"{HEALTH_INTERVAL_S} until that is seen. {SEEN_AFTER_S} s later the metric shows what it "
+                "did.",
             ),
             "scale_in_cooldown_s": Said(
                 DEREGISTERED_AFTER_S + SEEN_AFTER_S,
-                f"A task is gone {DEREGISTERED_AFTER_S} s after it was given up, and {SEEN_AFTER_S} s later "
-                "the metric "
-                "shows it.",
+                f"A task is gone {DEREGISTERED_AFTER_S} s after it was given up, and {SEEN_AFTER_S} s "
+                "later the metric shows it.",
             ),
         }
 

@@ -94,8 +94,7 @@ def split(order: OrderToConfirmed, light_ms: Mapping[str, float]) -> Mapping[str
     if missing:
         raise LoadError(
             f"order-to-confirmed passes {', '.join(missing)}, of which no profile tells how long a message "
-            "takes: "
-            "measure it by ./pants load capacity."
+            "takes: measure it by ./pants load capacity."
         )
     visits = sum(len(stage) for stage in order.stages)
     percentile = 100 * (1 - order.allowed / visits)

@@ -56,10 +56,9 @@ def _queue(derived: Derivation) -> Table:
     drain, first = derived.profile.messages.drain_per_s.lowest, derived.steps[1][0]
     _explain(
         table,
-        f"A task takes {drain:g} messages a second. From {first} on those of the floor need longer than the "
-        f"{derived.message.bound_ms:.0f} ms that a message may take; each step adds as many as empty its "
-        "queue within the "
-        "cooldown.",
+        f"A task takes {drain:g} messages a second. From {first} on those of the floor need longer than "
+        f"the {derived.message.bound_ms:.0f} ms that a message may take; each step adds as many as empty "
+        "its queue within the cooldown.",
     )
     steps = tomlkit.array()
     for start, added in derived.steps:

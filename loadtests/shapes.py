@@ -110,8 +110,7 @@ def replay(path: Path) -> Rates:
         if after - before != step:
             raise LoadError(
                 f"{path}, line {line}: second {after} comes after {before}, where {before + step} was to "
-                "come: "
-                "fill the gap, since what happened in it is not known."
+                "come: fill the gap, since what happened in it is not known."
             )
     return np.repeat(np.asarray(rates), step)
 

@@ -186,6 +186,7 @@ class Program:
         app = self.build(settings)
         if endpoint is not None:
             telemetry.instrument(app)
+        # What it was built of stays, too.
         gc.freeze()
         config = uvicorn.Config(
             app,

@@ -42,12 +42,7 @@ def versions(
 
 def check(repository: Repository, chosen: Versions) -> None:
     """Raise ReleaseError for what cannot be released: a dirty tree, a version that has its tag already."""
-    unclean = repository.unclean()
-    if unclean:
-        raise ReleaseError(
-            "what is released is what is committed, and these are not; commit, stash or remove them:\n"
-            + "\n".join(unclean)
-        )
+    repository.refuse_unclean("what is released is what is committed, and these are not")
     for tag in _tags(chosen):
         if tag in repository.tags:
             raise ReleaseError(

@@ -182,4 +182,4 @@ def test_where_git_refuses_nothing_is_changed(changed: Shop) -> None:
 def test_a_folder_without_git_is_named(tmp_path: Path) -> None:
     """A release needs a history."""
     with pytest.raises(ReleaseError, match=f"git status refuses in {tmp_path}"):
-        Repository(tmp_path).unclean()
+        Repository(tmp_path).refuse_unclean("it is not clean")

@@ -65,12 +65,7 @@ def publish(
     A tag stays what it is: one that is there is left alone, and refused where it was asked for by name
     (`named_ones`). Nothing is pushed where any is refused. Raises ReleaseError.
     """
-    unclean = repository.unclean()
-    if unclean:
-        raise ReleaseError(
-            "an image is of a commit, and these are in none; commit, stash or remove them:\n"
-            + "\n".join(unclean)
-        )
+    repository.refuse_unclean("an image is of a commit, and these are in none")
     there = {name: images.digest(name, version) for name, version in services.items()}
     taken = [images.name(name, services[name]) for name, digest in there.items() if digest]
     if taken and named_ones:

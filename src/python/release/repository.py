@@ -109,9 +109,11 @@ class Repository:
         log = ("log", "--reverse", "--no-merges", "--format=%B%x00", f"{since}..{_HEAD}", "--", *paths)
         return [message.strip() for message in self._git(*log).split("\0") if message.strip()]
 
-    def unclean(self) -> list[str]:
-        """What is not committed, as `git status` says it."""
-        return self._git("status", "--porcelain").splitlines()
+    def refuse_unclean(self, why: str) -> None:
+        """Raise ReleaseError with `why`, and with what is not committed, as `git status` says it."""
+        found = self._git("status", "--porcelain").splitlines()
+        if found:
+            raise ReleaseError(f"{why}; commit, stash or remove them:\n" + "\n".join(found))
 
     def release(self, files: Mapping[str, str], message: str, tags: Mapping[str, str]) -> None:
         """Commit `files` by their paths, and tag the commit; `tags` are annotations by the names of tags.

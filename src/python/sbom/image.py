@@ -18,7 +18,7 @@ from sbom.checkout import Checkout, address
 from sbom.contents import Contents, Distribution, Package
 from sbom.errors import SbomError
 
-# Where the image has what is not of its base; build-support/macros.py says so.
+# Where the image has what is not of its base; build-support/images/dockerfile.py says so.
 APP = "/app"
 _LABEL = "org.opencontainers.image."
 _WITHIN_S = 120

@@ -1,4 +1,4 @@
-"""`./pants new-service`: writes a sixth service, and says what its author has to decide."""
+"""`./pants new-service`: writes a service more, and says what its author has to decide."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from fastapi import APIRouter, FastAPI
 
 from backing.ports import LOOPBACK, answers, free_port
 from backing.process import Process, python_module
-from chassis import jobs
+from chassis import jobs, start
 from chassis.conftest import JOBS, OUTBOX, StoredAccount, one_by_one, without_account
 from chassis.database import Database
 from chassis.jobs import Job, JobRunner, Rejected
@@ -99,8 +100,18 @@ def greet(_: Settings, rest: Sequence[str]) -> int:
     return 7
 
 
+def collects(_: Settings, __: Sequence[str]) -> int:
+    return int(gc.isenabled())
+
+
 PROGRAM = Program(
-    "test", "1", Settings, build, Path(__file__).parent, job_tables=[OUTBOX, JOBS], commands={"greet": greet}
+    "test",
+    "1",
+    Settings,
+    build,
+    Path(__file__).parent,
+    job_tables=[OUTBOX, JOBS],
+    commands={"greet": greet, "collects": collects},
 )
 
 
@@ -115,8 +126,8 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def run(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """The program, from its start to its end."""
-    argv = [sys.executable, "-m", "chassis.service_test", *arguments]
+    """The program as an image starts it, from its start to its end."""
+    argv = [sys.executable, "-m", start.__name__, "chassis.service_test", *arguments]
     return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=30)
 
 
@@ -139,6 +150,11 @@ def served(tmp_path: Path) -> Iterator[Process]:
     process.wait_ready(lambda: answers(int(env["PORT"]), "/livez"))
     yield process
     process.kill()
+
+
+def test_a_program_collects_its_garbage() -> None:
+    """It is imported without the collector, and does not stay so."""
+    assert 1 == run("collects", env=environment()).returncode
 
 
 def test_what_is_missing_is_named() -> None:

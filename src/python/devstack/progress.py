@@ -63,7 +63,7 @@ class Progress:
         return table
 
 
-def ready_table(running: Running, logs: str) -> Table:
+def ready_table(running: Running, logs: str, running_file: str) -> Table:
     """Where everything is, and how to sign in."""
     table = Table(title="Mercato is open", title_justify="left", show_header=False, title_style="bold green")
     table.add_row("shop", running.url)
@@ -73,6 +73,8 @@ def ready_table(running: Running, logs: str) -> Table:
     table.add_row("customer", f"{running.customer.email}  {running.customer.password}")
     table.add_row("admin", f"{running.admin.email}  {running.admin.password}")
     table.add_row("logs", logs)
+    for left in running.left:
+        table.add_row("left to you", f"{left.name}, on port {left.port}: its command is in {running_file}")
     table.add_row("next", "./pants demo in another terminal; Ctrl-C here stops the shop")
     return table
 

@@ -7,7 +7,7 @@ from io import StringIO
 from rich.console import Console
 
 from devstack.progress import Progress, ready_table
-from devstack.state import Account, Running
+from devstack.state import Account, Left, Running
 
 
 def console(*, terminal: bool = False) -> tuple[Console, StringIO]:
@@ -15,7 +15,7 @@ def console(*, terminal: bool = False) -> tuple[Console, StringIO]:
     return Console(file=shown, force_terminal=terminal, width=120, color_system=None), shown
 
 
-def running(mailbox_url: str | None) -> Running:
+def running(mailbox_url: str | None = None, *left: Left) -> Running:
     return Running(
         url="http://127.0.0.1:8080",
         internal_url="http://127.0.0.1:9",
@@ -27,6 +27,7 @@ def running(mailbox_url: str | None) -> Running:
         admin=Account("admin@example.com", "open-sesame"),
         customer=Account("ada@example.com", "abracadabra"),
         pids={},
+        left=list(left),
     )
 
 
@@ -73,8 +74,24 @@ def test_the_ready_table_says_where_to_go_and_how_to_sign_in() -> None:
     """Without a mailbox where another mail server was given."""
     for mailbox_url in ("http://127.0.0.1:8025", None):
         screen, shown = console()
-        screen.print(ready_table(running(mailbox_url), "/tmp/logs"))  # noqa: S108 - a text
+        screen.print(ready_table(running(mailbox_url), "/tmp/logs", "running.json"))  # noqa: S108 - a text
         text = shown.getvalue()
         for expected in ("http://127.0.0.1:8080", "open-sesame", "abracadabra", "/tmp/logs"):  # noqa: S108
             assert expected in text
         assert (mailbox_url is not None) == ("mailbox" in text)
+        assert "left to you" not in text
+
+
+def test_the_ready_table_says_how_what_is_left_is_started() -> None:
+    """A line for each replica; its environment holds secrets, and is not shown."""
+    left = [
+        Left("order", f"order-{number}", 9100 + number, ["python"], {"KEY": "open-says-me"})
+        for number in (1, 2)
+    ]
+    screen, shown = console()
+    screen.print(ready_table(running(None, *left), "logs", "running.json"))
+    lines = [line for line in shown.getvalue().splitlines() if "left to you" in line]
+    assert 2 == len(lines)
+    for each, line in zip(left, lines, strict=True):
+        assert f"{each.name}, on port {each.port}: its command is in running.json" in line
+    assert "open-says-me" not in shown.getvalue()

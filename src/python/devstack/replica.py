@@ -39,6 +39,11 @@ class Replica:
             argv = images.run(service, self._container, env, "serve")
             self.process = Process(name, argv, log=log, env=env, stop_timeout_s=_STOP_TIMEOUT_S)
 
+    @property
+    def name(self) -> str:
+        """As the shop calls it."""
+        return self.process.name
+
     def start(self) -> None:
         """Start the process; see `wait_ready`."""
         if self._container is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from backing.broker import Broker, Provisioned, aws_environment
 from backing.cache import Cache
 from backing.mailbox import Mailbox
-from backing.ports import free_port
+from backing.ports import free_port, is_free
 from backing.postgres import Postgres
 from backing.process import ProcessError
 from backing.stripe import Stripe
@@ -24,7 +24,7 @@ from devstack import images
 from devstack.environment import Backing
 from devstack.gateway import Gateway
 from devstack.replica import Replica
-from devstack.state import Running, Secrets, State
+from devstack.state import Left, Running, Secrets, State
 from devstack.supervisor import Reporter, Supervisor
 
 # What the payment service's webhook makes use of, as an endpoint at Stripe is to be set up too.
@@ -37,6 +37,10 @@ _WEBHOOK_EVENTS = (
 )
 # A task that does not end by itself has met something that it waits for in vain.
 _TASK_TIMEOUT_S = 120
+# A port is free as soon as the last process that listens on it has ended.
+_PORT_TIMEOUT_S = 10
+# Who is asked for something when a shop is filled: see devstack.seed.
+_FILLED_BY = frozenset({"user", "product", "payment"})
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,15 @@ class Options:
     """How a shop is to be run. `order_deadline_s` and such go to the services by `extra`.
 
     With a `stack` the topology is that which this CloudFormation stack made, wherever AWS is. With `images`
-    the services are those that would be deployed, and not the code of this package.
+    the services are those that would be deployed, and not the code of this package. The replicas of the
+    services in `leave` are not started: they have their ports, and whoever asked starts them.
     """
 
     port: int = 8080
     stack: str | None = None
     images: bool = False
     replicas: Mapping[str, int] = field(default_factory=dict)
+    leave: frozenset[str] = frozenset()
     seed: bool = True
     extra: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,6 +81,7 @@ class Shop:
             services=SERVICES,
         )
         self._replicas: list[str] = []
+        self._left: list[Replica] = []
 
     async def start(self) -> Running:
         """Start everything and return where it is. Raises ProcessError, naming the part and its log."""
@@ -107,9 +114,11 @@ class Shop:
             admin=secrets.admin,
             customer=secrets.customer,
             pids={},
+            left=[_left(replica) for replica in self._left],
         )
         if self._options.seed and not await asyncio.to_thread(_is_seeded, running):
             await self._seed(running, env.environment("user", 1, backing, secrets))
+        await self._hand_over()
         return self._announce(running)
 
     async def stop(self) -> None:
@@ -228,8 +237,27 @@ class Shop:
             replica = Replica(
                 service, name, port, found, log=self._state.log(name), from_image=self._options.images
             )
-            self._replicas.append(name)
-            group.create_task(self._supervisor.start(name, replica))
+            is_left = service in self._options.leave
+            if is_left:
+                self._left.append(replica)
+            if not is_left or (self._options.seed and service in _FILLED_BY):
+                self._replicas.append(name)
+                group.create_task(self._supervisor.start(name, replica))
+
+    async def _hand_over(self) -> None:
+        """Stop what ran for the filling alone, and return once all that is left can be started."""
+        lent = [replica.name for replica in self._left if replica.name in self._replicas]
+        self._replicas = [name for name in self._replicas if name not in lent]
+        await self._supervisor.stop(lent)
+        for replica in self._left:
+            try:
+                async with asyncio.timeout(_PORT_TIMEOUT_S):
+                    while not is_free(replica.port):  # noqa: ASYNC110 - nobody tells when a port is let go
+                        await asyncio.sleep(0.05)
+            except TimeoutError:
+                raise ProcessError(
+                    f"{replica.name} is left, and its port {replica.port} is taken: start the shop again"
+                ) from None
 
     async def _seed(self, running: Running, user_environment: Mapping[str, str]) -> None:
         create_admin = ["create-admin", "--email", running.admin.email]
@@ -301,6 +329,11 @@ def _create_databases(server: Postgres, passwords: Mapping[str, str]) -> dict[st
         service: server.create_database(env.database_name(service), password=passwords[service])
         for service in SERVICES
     }
+
+
+def _left(replica: Replica) -> Left:
+    process = replica.process
+    return Left(replica.service, replica.name, replica.port, list(process.argv), dict(process.env))
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:

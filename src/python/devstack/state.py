@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -42,6 +42,20 @@ class Secrets:
 
 
 @dataclass(frozen=True)
+class Left:
+    """A replica that whoever asked for it starts: what would run there, and how.
+
+    `environment` is what it would find beside that of the shop itself.
+    """
+
+    service: str
+    name: str
+    port: int
+    command: list[str]
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Running:
     """Where a running shop is, for the commands that speak to it. `pids` are those of its processes."""
 
@@ -55,6 +69,7 @@ class Running:
     admin: Account
     customer: Account
     pids: dict[str, int]
+    left: list[Left] = field(default_factory=list)
 
 
 def default_directory() -> Path:
@@ -91,7 +106,7 @@ class State:
 
     def close(self) -> None:
         """Let go of the folder."""
-        self._running_file.unlink(missing_ok=True)
+        self.running_file.unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.close()
 
@@ -112,18 +127,20 @@ class State:
 
     def announce(self, running: Running) -> None:
         """Tell other commands where the shop is."""
-        _write(self._running_file, asdict(running))
+        _write(self.running_file, asdict(running))
 
     def running(self) -> Running:
         """Where the shop is that runs from this folder. Raises StateError if none does."""
         try:
-            known: dict[str, Any] = json.loads(self._running_file.read_text())
+            known: dict[str, Any] = json.loads(self.running_file.read_text())
         except FileNotFoundError:
             raise StateError(f"no shop is running from {self.directory}: start one with ./pants up") from None
-        return Running(**_with_accounts(known))
+        left = [Left(**each) for each in known.pop("left", [])]
+        return Running(**_with_accounts(known), left=left)
 
     @property
-    def _running_file(self) -> Path:
+    def running_file(self) -> Path:
+        """What tells other commands where the shop is; there while one runs."""
         return self.directory / "running.json"
 
     def _discard(self) -> None:

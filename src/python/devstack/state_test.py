@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.state import ROOT_VARIABLE, Account, Running, State, StateError, default_directory
+from devstack.state import ROOT_VARIABLE, Account, Left, Running, State, StateError, default_directory
 
 RUNNING = Running(
     url="http://127.0.0.1:8080",
@@ -22,6 +22,7 @@ RUNNING = Running(
     admin=Account("admin@example.com", "a"),
     customer=Account("ada@example.com", "b"),
     pids={"order": 7},
+    left=[Left("payment", "payment", 9100, ["python", "-m", "services.payment.app"], {"PORT": "9100"})],
 )
 
 

@@ -25,7 +25,12 @@ DEFAULT_PORT = 8080
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the shop; returns the exit status of the process."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.leave and arguments.images:
+        parser.error(
+            "--leave goes without --images: what is left is started from these sources, and not from an image"
+        )
     console = Console()
     state = State(arguments.state)
     try:
@@ -39,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         stack=arguments.stack,
         images=arguments.images,
         replicas=dict(arguments.replicas),
+        leave=frozenset(arguments.leave),
         seed=not arguments.no_seed,
     )
     try:
@@ -57,7 +63,7 @@ async def _run(state: State, options: Options, console: Console) -> int:
         with progress:
             await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
-            console.print(ready_table(starting.result(), str(state.logs)))
+            console.print(ready_table(starting.result(), str(state.logs), str(state.running_file)))
             await stop.wait()
         return 0
     except ProcessError as error:
@@ -111,6 +117,14 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="SERVICE=N",
         help="run N copies of a service, for example --replicas order=2",
+    )
+    parser.add_argument(
+        "--leave",
+        choices=SERVICES,
+        action="append",
+        default=[],
+        metavar="SERVICE",
+        help="do not start this service: you do, by the command that running.json has of it",
     )
     parser.add_argument(
         "--state", type=Path, default=default_directory(), help="the folder that keeps it all (%(default)s)"

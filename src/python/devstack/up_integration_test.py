@@ -18,10 +18,10 @@ import psutil
 import pytest
 
 from backing.cache import Cache
-from backing.ports import LOOPBACK, free_port
-from backing.process import python_module
+from backing.ports import LOOPBACK, free_port, is_listening
+from backing.process import Process, python_module
 from devstack.client import Client, Refused
-from devstack.conftest import OpenShop, up, wait_open
+from devstack.conftest import OpenShop, eventually, up, wait_open
 from devstack.load import Load
 from devstack.state import Account, Running
 
@@ -135,11 +135,52 @@ async def _orders(running: Running) -> int:
         await connection.close()
 
 
+async def test_what_is_left_is_started_by_whoever_asked(tmp_path: Path) -> None:
+    """The shop opens without it, and finds it at its port; what fills the shop has run for that."""
+    leave = ("--replicas", "order=2", "--leave", "order", "--leave", "payment")
+    with shop(tmp_path, *leave) as open_shop:
+        running = open_shop.running
+        assert ["order-1", "order-2", "payment"] == sorted(left.name for left in running.left)
+        assert not {left.name for left in running.left} & set(running.pids)
+        assert not any(is_listening(left.port) for left in running.left)
+        await sign_in(running, running.customer)
+        async with aiohttp.ClientSession(running.url) as session:
+            assert 503 == await _status(session, "/api/orders")
+            second = next(left for left in running.left if left.name == "order-2")
+            log = tmp_path / "order-2.log"
+            process = Process(second.name, second.command, log=log, env=second.environment)
+            process.start()
+            try:
+                await eventually(lambda: _answers(session, "/api/orders", 401))
+            finally:
+                process.stop()
+
+
+async def _answers(session: aiohttp.ClientSession, path: str, status: int) -> bool:
+    return await _status(session, path) == status
+
+
+async def _status(session: aiohttp.ClientSession, path: str) -> int:
+    async with session.get(path) as answer:
+        return answer.status
+
+
 @pytest.mark.parametrize("wrong", ["order", "order=0", "order=x", "sales=2"])
 def test_replicas_of_what_is_no_service_are_refused(wrong: str) -> None:
     """With an example of what is meant."""
-    argv = [sys.executable, "-m", "devstack", "up", "--replicas", wrong]
+    assert "order=2" in misused("--replicas", wrong)
+
+
+def test_what_is_left_is_a_service_and_no_image() -> None:
+    """Each refusal says what would do."""
+    assert "choose from 'user'" in misused("--leave", "sales")
+    assert "--leave goes without --images" in misused("--leave", "order", "--images")
+
+
+def misused(*args: str) -> str:
+    """What is said of arguments that are refused."""
+    argv = [sys.executable, "-m", "devstack", "up", *args]
     env = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=30)
     assert 2 == done.returncode
-    assert "order=2" in done.stderr
+    return done.stderr

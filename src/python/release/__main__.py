@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from release import applying, deployment, graph, images, publishing
+from release import applying, content, deployment, graph, images, publishing
+from release.graph import Graph
 from release.plan import Planned, bumps, plan
 from release.repository import Repository
-from release.thing import THINGS, named
+from release.thing import THINGS, Thing, named
 from release.version import ReleaseError, Version
 
 
@@ -96,6 +97,21 @@ def _deploy(arguments: argparse.Namespace) -> int:
     return status
 
 
+def _content(arguments: argparse.Namespace) -> int:
+    chosen = [_service(name) for name in arguments.names] or [each for each in THINGS if each.is_service]
+    known = _graph(arguments)
+    for each in chosen:
+        _say(f"{each.name} {content.digest(each, known, arguments.root)}")
+    return 0
+
+
+def _service(name: str) -> Thing:
+    thing = named(name)
+    if not thing.is_service:
+        raise ReleaseError(f"{name} is not packaged as an image: only services are")
+    return thing
+
+
 def _in_turn(arguments: argparse.Namespace, steps: Sequence[deployment.Step]) -> int:
     for step in steps:
         _say(" ".join(step.words))
@@ -138,10 +154,14 @@ def _called(root: Path, *words: str) -> int:
 
 
 def _planned(arguments: argparse.Namespace, repository: Repository) -> dict[str, Planned]:
+    return plan(_graph(arguments), repository)
+
+
+def _graph(arguments: argparse.Namespace) -> Graph:
     if arguments.graph is None:
-        return plan(graph.ask(arguments.root), repository)
+        return graph.ask(arguments.root)
     try:
-        return plan(graph.read(arguments.graph.read_text(encoding="utf-8"), str(arguments.graph)), repository)
+        return graph.read(arguments.graph.read_text(encoding="utf-8"), str(arguments.graph))
     except OSError as error:
         raise ReleaseError(
             f"{arguments.graph} cannot be read: {error.strerror}; name another with --graph"
@@ -161,17 +181,26 @@ def _parser() -> argparse.ArgumentParser:
         ("check", "say whether a service, as it stands, may go into an environment", _check),
         ("publish", "push the images of services that were released", _publish),
         ("deploy", "bring services that are published into an environment", _deploy),
+        (
+            "content",
+            "say a hash of what is packaged of each service, which changes with that alone",
+            _content,
+        ),
     ):
         command = commands.add_parser(name, help=what, description=what)
         command.set_defaults(run=run, root=Path(os.environ.get("MERCATO_ROOT", ".")).absolute())
         if name == "check":
             command.add_argument("name", metavar="NAME", help="of a service")
-        elif name in ("publish", "deploy"):
+        elif name in ("publish", "deploy", "content"):
             _add_services(command)
         else:
             _add_choice(command)
         if name in ("apply", "check", "deploy"):
             command.add_argument("--to", required=name != "apply", metavar="ENV", help="such as staging")
+        if name in ("publish", "deploy"):
+            command.add_argument(
+                "--dry-run", action="store_true", help="say what would be done, and do it not"
+            )
         if name == "deploy":
             command.add_argument(
                 "-c",
@@ -201,7 +230,6 @@ def _add_choice(command: argparse.ArgumentParser) -> None:
 
 def _add_services(command: argparse.ArgumentParser) -> None:
     command.add_argument("names", nargs="*", metavar="NAME", help="of services; all of them unless given")
-    command.add_argument("--dry-run", action="store_true", help="say what would be done, and do it not")
     _add_graph(command)
 
 

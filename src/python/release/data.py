@@ -7,6 +7,8 @@ declares: the fields of its events, topics, queues and subscriptions. What they 
 from __future__ import annotations
 
 import ast
+import json
+from collections.abc import Collection
 
 from release.thing import CONTRACTS_FOLDER
 
@@ -37,18 +39,41 @@ def same_code(old: str, new: str) -> bool:
     return all(before[name] == after[name] for name in before.keys() & after.keys())
 
 
+def code_in(source: str, events: Collection[str]) -> str:
+    """A text that is another where `same_code` says so, of a module by itself.
+
+    What is new must not make it another for those whom it does not concern. So of classes that only have
+    fields those of `events` are in it: the ones that somebody publishes or hears.
+    """
+    try:
+        module = ast.parse(source)
+    except SyntaxError:
+        return source
+    concerned = {node.name for node in _class_nodes(module) if _has_code(node) or _event(node) in events}
+    classes = {name: said for name, said in _classes(module).items() if name in concerned}
+    return json.dumps([_functions(module), classes], sort_keys=True)
+
+
 def events_in(source: str) -> frozenset[str]:
     """The names of the events that a module declares, `mercato.ORDER_CREATED.v1`."""
     try:
-        found = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+        found = [_event(node) for node in _class_nodes(ast.parse(source))]
     except SyntaxError:
         return frozenset()
-    said = [{each.arg: ast.literal_eval(each.value) for each in node.keywords} for node in found]
-    return frozenset(f"mercato.{each['type']}.v{each.get('version', 1)}" for each in said if "type" in each)
+    return frozenset(filter(None, found))
+
+
+def _event(node: ast.ClassDef) -> str | None:
+    said = {each.arg: ast.literal_eval(each.value) for each in node.keywords}
+    return f"mercato.{said['type']}.v{said.get('version', 1)}" if "type" in said else None
+
+
+def _class_nodes(module: ast.Module) -> list[ast.ClassDef]:
+    return [node for node in module.body if isinstance(node, ast.ClassDef)]
 
 
 def _classes(module: ast.Module) -> dict[str, str]:
-    return {node.name: _dump(_without_fields(node)) for node in module.body if isinstance(node, ast.ClassDef)}
+    return {node.name: _dump(_without_fields(node)) for node in _class_nodes(module)}
 
 
 def _functions(module: ast.Module) -> dict[str, str]:
@@ -59,6 +84,12 @@ def _functions(module: ast.Module) -> dict[str, str]:
 def _without_fields(node: ast.ClassDef) -> ast.ClassDef:
     code = [each for each in node.body if not isinstance(each, ast.AnnAssign)]
     return ast.ClassDef(node.name, node.bases, node.keywords, code, node.decorator_list)
+
+
+def _has_code(node: ast.ClassDef) -> bool:
+    body = _without_fields(node).body
+    # A description, and what stands where there is nothing else.
+    return not all(isinstance(each, ast.Pass | ast.Expr) for each in body)
 
 
 def _dump(node: ast.AST) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from release.data import events_in, is_data, same_code
+from release.data import code_in, events_in, is_data, same_code
 
 MODULE = '''
 """Events."""
@@ -45,6 +45,7 @@ def test_what_documents_say_is_no_code(old: str, new: str) -> None:
     """Fields, descriptions and constants; events that are new; remarks."""
     assert old in MODULE
     assert same_code(MODULE, MODULE.replace(old, new))
+    assert code_in(MODULE, ()) == code_in(MODULE.replace(old, new), ())
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,8 @@ def test_what_no_document_says_is_code(old: str, new: str) -> None:
     """Methods, bases and functions; and what cannot be read is not taken for harmless."""
     assert old in MODULE
     assert not same_code(MODULE, MODULE.replace(old, new))
+    placed = "mercato.ORDER_PLACED.v1"
+    assert code_in(MODULE, {placed}) != code_in(MODULE.replace(old, new), {placed})
 
 
 def test_the_events_of_a_module_are_named_as_they_travel() -> None:

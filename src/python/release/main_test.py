@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 import gate.__main__ as gate
+from contracts.services import SERVICES as SERVICES_OF_THE_SHOP
 from release.__main__ import main
 from release.building import SERVICES, Shop
 
@@ -113,12 +115,27 @@ def test_a_check_is_the_gates_of_the_version_that_stands(
     assert "infra meets nobody in an environment" in capfd.readouterr().err
 
 
+def test_content_is_a_line_with_a_hash_for_each_service(
+    changed: Shop, graph: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of all, or of those that are named, in that order; it writes nothing."""
+    before = changed.state()
+    assert 0 == main(["content", "--graph", graph])
+    said = dict(line.split() for line in capfd.readouterr().out.splitlines())
+    assert sorted(SERVICES_OF_THE_SHOP) == list(said)
+    assert all(re.fullmatch("sha256:[0-9a-f]{64}", each) for each in said.values())
+    assert 0 == main(["content", "user", "order", "--graph", graph])
+    assert f"user {said['user']}\norder {said['order']}\n" == capfd.readouterr().out
+    assert before == changed.state()
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         ("plan moon", "nothing called 'moon' is released"),
         ("apply moon", "nothing called 'moon' is released"),
         ("apply --bump order=tiny", "NAME=patch, minor or major"),
+        ("content infra", "infra is not packaged as an image: only services are"),
         ("plan --graph nowhere.json", "nowhere.json cannot be read"),
     ],
 )

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from loadtests import derive, simulate
+from loadtests import derive, simulate, staleness
 from loadtests.checkout import ROOT
 from loadtests.errors import LoadError
 from loadtests.generator import command as generator
 
 # Each adds its command by `add_to(commands)`, with a `run` that returns the exit status. Of what it is given,
 # `root` is the checkout.
-COMMANDS: tuple[ModuleType, ...] = (generator, derive, simulate)
+COMMANDS: tuple[ModuleType, ...] = (generator, derive, simulate, staleness)
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:

@@ -124,6 +124,23 @@ def test_simulate_refuses_a_csv_with_a_gap(
     assert f"{path}, line 4: " in refused(capsys, checkout, "simulate", "--csv", str(path))
 
 
+# --- profiles
+
+
+def test_profiles_says_what_the_launcher_does_of_each(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The launcher of the checkout itself; what it cannot say is no answer."""
+    launcher = checkout.root / "pants"
+    assert "cannot be asked what is packaged" in refused(capsys, checkout, "profiles")
+    launcher.write_text(f"#!/bin/sh\necho order {checkout.profile('order').measured.content}\n")
+    launcher.chmod(0o755)
+    status, out, err = said(capsys, checkout, "profiles", "--check", "order")
+    assert (0, "") == (status, err)
+    assert out.endswith("what is packaged is the same\n")
+    assert 1 == said(capsys, checkout, "profiles", "--check")[0]
+
+
 def test_without_any_profile_both_say_how_to_get_one(
     checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -195,4 +195,17 @@ def test_each_step_is_one_command_that_this_repository_has(
 def test_all_stages_run_for_a_pull_request() -> None:
     """The usual ones in one job, what takes longer beside it; by the same program as here."""
     lines = [line for where, _, line in runs() if where.startswith("pull-request/")]
-    assert ["./pants ci", "./pants ci whole"] == [line for line in lines if "./pants" in line]
+    run = [line for line in lines if "./pants" in line]
+    assert ["./pants ci", "./pants load profiles", "./pants ci whole"] == run
+
+
+def test_a_profile_is_measured_at_night_where_it_is_stale() -> None:
+    """Whether it is, the check says; that it says so is no failure, and what was measured is kept."""
+    body = load(WORKFLOWS["nightly"])["jobs"]["capacity"]
+    check, measure, keep = body["steps"][-3:]
+    assert './pants load profiles --check "$SERVICE"' == check["run"]
+    assert check["continue-on-error"]
+    assert './pants load capacity --service "$SERVICE" --output dist/capacity' == measure["run"]
+    assert f"${{{{ steps.{check['id']}.outcome == 'failure' }}}}" == measure["if"] == keep["if"]
+    assert "dist/capacity" == keep["with"]["path"]
+    assert "${{ matrix.service }}" == body["env"]["SERVICE"]

@@ -43,6 +43,7 @@ TASKS = (
         _INFRA + "/scaling/{name}.toml",
         'kind = "by hand"',
     ),
+    Task("that it is measured at night: a name more here", ".github/workflows/nightly.yml", "service: ["),
     Task("what an order takes of it: so far nothing", _INFRA + "/assumptions.toml", 'service = "{name}"'),
     Task(
         "the size of its database: the smallest, as plain services have it, and docs/deployment/cost.md says "

@@ -9,13 +9,14 @@ from pathlib import Path
 from types import ModuleType
 
 from loadtests import derive, simulate, staleness
+from loadtests.capacity import command as capacity
 from loadtests.checkout import ROOT
 from loadtests.errors import LoadError
 from loadtests.generator import command as generator
 
 # Each adds its command by `add_to(commands)`, with a `run` that returns the exit status. Of what it is given,
 # `root` is the checkout.
-COMMANDS: tuple[ModuleType, ...] = (generator, derive, simulate, staleness)
+COMMANDS: tuple[ModuleType, ...] = (generator, capacity, staleness, derive, simulate)
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:

@@ -28,6 +28,10 @@ class Objective(Part):
         """The share that may be slower."""
         return 1 - self.percentile / 100
 
+    def kept_with(self, slow: int, asked: int) -> bool:
+        """Whether no more are slow than may be. Of a hundred, one does not show that more than one are."""
+        return slow <= max(1.0, self.allowed * asked + 1e-9)
+
     def __str__(self) -> str:
         return f"{self.percentile:g}% within {self.bound_ms:g} ms"
 

@@ -24,7 +24,7 @@ from locust.exception import StopUser
 from locust.runners import LocalRunner, MasterRunner, Runner, WorkerRunner
 
 from loadtests.errors import LoadError
-from loadtests.generator import arrivals, plan, report, scenarios, target
+from loadtests.generator import arrivals, asks, plan, report, scenarios, target
 from loadtests.generator.market import Market
 from loadtests.generator.plan import Plan
 from loadtests.generator.record import Record
@@ -51,7 +51,7 @@ class Conductor:
         self._prepared: set[str] = set()
         self._finished: set[str] = set()
         self._workers = 0
-        self._began = 0.0
+        self._began = self._visits_from = 0.0
         self._deadline = time.monotonic() + _PREPARE_S
         self._said = -_SAY_EVERY_S
         for name, listener in (
@@ -90,7 +90,8 @@ class Conductor:
             return
         if not self._troubles and len(self._finished) < self._workers:
             self._trouble(CUT_SHORT)
-        environment.process_exit_code = report.conclude(self._plan, self._record, tuple(self._troubles))
+        troubles = tuple(self._troubles)
+        environment.process_exit_code = report.conclude(self._plan, self._record, troubles, self._visits_from)
 
     def _on_prepared(self, msg: Any, **_: Any) -> None:
         self._prepared.add(msg.node_id)
@@ -104,6 +105,7 @@ class Conductor:
 
     def _on_finished(self, msg: Any, **_: Any) -> None:
         self._record.add(msg.data["record"])
+        self._visits_from = msg.data["began"]
         self._finished.add(msg.node_id)
         if not msg.data["whole"] and not self._troubles:
             self._trouble(CUT_SHORT)
@@ -138,6 +140,7 @@ class Visitors(FastHttpUser):
         self.record = Record(1.0)
         self.visits = Group()
         self.whole = False
+        self.began = 0.0
 
     def on_start(self) -> None:
         """Make what load needs."""
@@ -148,7 +151,7 @@ class Visitors(FastHttpUser):
         try:
             self.shop = target.of_environment(self.to_do.host)
             self.market = Market(self.client, self.shop)
-            self.market.prepare(self.to_do.customers)
+            self.market.open(self.to_do)
         except LoadError as error:
             self._send(UNABLE, {"why": str(error)})
         else:
@@ -165,13 +168,13 @@ class Visitors(FastHttpUser):
     def on_stop(self) -> None:
         """Leave nobody behind, and say what was measured, if it is the whole or not."""
         self.visits.kill()
-        self._send(FINISHED, {"record": self.record.drain(), "whole": self.whole})
+        self._send(FINISHED, {"record": self.record.drain(), "whole": self.whole, "began": self.began})
 
     def _let_in(self, workers: list[str]) -> bool:
         """Let visitors in when they are due; False if the ceiling is looked for and was found."""
         own = workers.index(getattr(self.environment.runner, "client_id", "")) if len(workers) > 1 else 0
         due = arrivals.times(self.to_do.rates, arrivals.gaps(self.to_do.spread, self.to_do.seed))
-        began = time.perf_counter()
+        began = self.began = time.perf_counter()
         for number, due_s in arrivals.share(due, own, len(workers)):
             ahead_s = began + due_s - time.perf_counter()
             if self.to_do.ceiling is None and ahead_s < -_BEHIND_S:
@@ -184,7 +187,8 @@ class Visitors(FastHttpUser):
 
     def _visit(self, number: int, began: float, due_s: float) -> None:
         draw = random.Random(f"{self.to_do.seed} {number}")
-        scenario = scenarios.pick(draw)
+        only = self.to_do.only
+        scenario = asks.pick(only, self.to_do.seed, number) if only else scenarios.pick(draw)
         visitor = Visitor(
             self.client,
             self.record,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import secrets
+import time
 import uuid
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent.pool
 
 from loadtests.errors import LoadError
+from loadtests.generator.plan import Plan
 from loadtests.generator.target import Target
 
 if TYPE_CHECKING:
@@ -31,6 +36,14 @@ CARD = {"provider_token": "pm_card_visa"}
 _SIGNED_IN_S = 10 * 60
 _AT_ONCE = 4
 _PAGES, _PAGE = 5, 100
+# More than a run that is judged by one service can sell of anything.
+_PLENTY = 1_000_000
+# Of services that are asked of orders, how many each customer has placed before.
+_PLACED_BEFORE: Mapping[str, int] = {"order": 1, "payment": 2, "notification": 2}
+_CONFIRMED_WITHIN_S = 60.0
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass
@@ -59,6 +72,15 @@ def registration(account: Account) -> dict[str, str]:
     return {"email": account.email, "password": account.password, "display_name": "Load Test"}
 
 
+def order_of(account: Account, pieces: Mapping[str, int]) -> dict[str, Any]:
+    """What a customer says who orders so many pieces of each product."""
+    return {
+        "items": [{"product_id": each, "quantity": count} for each, count in pieces.items()],
+        "payment_method_id": account.method_id,
+        "address_id": account.address_id,
+    }
+
+
 class Market:
     """Customers who can order, the catalogue, the admin, and what was sold and not yet made up for."""
 
@@ -70,17 +92,31 @@ class Market:
         self.customers: Sequence[Account] = ()
         self.products: Sequence[Mapping[str, Any]] = ()
         self.sold: Counter[str] = Counter()
+        # Who placed an order, and which: those that were there before, and those of now.
+        self.orders: deque[tuple[Account, str]] = deque(maxlen=10_000)
+        # Of payments: the provider's id, and ours.
+        self.intents: Sequence[tuple[str, str]] = ()
+
+    def open(self, plan: Plan) -> None:
+        """Make what a run needs, or take what an earlier one has kept. Raises LoadError where that fails."""
+        kept = Path(plan.market) if plan.market else None
+        if kept is not None and kept.exists():
+            self._restore(json.loads(kept.read_text("utf-8")))
+            return
+        self.prepare(plan.customers)
+        if plan.only:
+            self._prepare_for(plan.only)
+        if kept is not None:
+            # It has passwords in it.
+            with open(kept, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                json.dump(self._kept(), file)
 
     def prepare(self, customers: int) -> None:
         """Register customers and read the catalogue. Raises LoadError where the shop does not let them in."""
         self.products = self._catalogue()
         if not self.products:
             raise LoadError("the shop has nothing in stock that customers could order.")
-        made = gevent.pool.Pool(_AT_ONCE).map(lambda _: self._customer_or_error(), range(customers))
-        self.customers = [each for each in made if isinstance(each, Account)]
-        for each in made:
-            if isinstance(each, LoadError):
-                raise each
+        self.customers = self._together(lambda _: self._customer(), range(customers))
 
     def product(self, draw: random.Random) -> Mapping[str, Any]:
         """One of them."""
@@ -109,21 +145,76 @@ class Market:
             after = f"&cursor={page['next_cursor']}"
         return found
 
-    def _customer_or_error(self) -> Account | LoadError:
-        # What a greenlet raises is printed with its traceback, wherever else it is raised again.
-        try:
-            return self._customer()
-        except LoadError as error:
-            return error
+    def _prepare_for(self, service: str) -> None:
+        """So much in stock that nothing is refused, and orders that are confirmed."""
+        token = self._ask("POST", "/api/users/login", self._credentials(self.admin))["access_token"]
+        self.admin.token = token
+        plenty = {"quantity": _PLENTY}
+        stock = (f"/api/products/{each['id']}/stock" for each in self.products)
+        self._together(lambda path: self._ask("POST", path, plenty, token), list(stock))
+        buyers = [each for each in self.customers for _ in range(_PLACED_BEFORE.get(service, 0))]
+        self.orders.extend(self._together(lambda buyer: (buyer, self._placed(buyer)), buyers))
+        if service == "payment":
+            self._together(self._confirmed, list(self.orders))
+
+    def _placed(self, buyer: Account) -> str:
+        body = order_of(buyer, {self.products[0]["id"]: 1})
+        return str(self._ask("POST", "/api/orders", body, buyer.token)["id"])
+
+    def _confirmed(self, placed: tuple[Account, str]) -> None:
+        buyer, order_id = placed
+        until = time.monotonic() + _CONFIRMED_WITHIN_S
+        while self._ask("GET", f"/api/orders/{order_id}", token=buyer.token)["status"] != "CONFIRMED":
+            if time.monotonic() > until:
+                raise LoadError(
+                    f"load cannot be prepared: an order is not confirmed after {_CONFIRMED_WITHIN_S:.0f} s."
+                )
+            gevent.sleep(0.2)
+
+    def _kept(self) -> Mapping[str, Any]:
+        number = {each.email: index for index, each in enumerate(self.customers)}
+        return {
+            "admin_token": self.admin.token,
+            "customers": [asdict(each) for each in self.customers],
+            "products": self.products,
+            "orders": [(number[buyer.email], order_id) for buyer, order_id in self.orders],
+        }
+
+    def _restore(self, kept: Mapping[str, Any]) -> None:
+        self.admin.token = kept["admin_token"]
+        self.customers = [Account(**each) for each in kept["customers"]]
+        self.products = kept["products"]
+        self.orders.extend((self.customers[buyer], order_id) for buyer, order_id in kept["orders"])
+        self.intents = kept.get("intents", ())
+
+    def _together(self, make: Callable[[T], R], of: Sequence[T]) -> list[R]:
+        """A few at a time. Raises the first LoadError, once all have ended."""
+
+        def made_or_error(each: T) -> R | LoadError:
+            # What a greenlet raises is printed with its traceback, wherever else it is raised again.
+            try:
+                return make(each)
+            except LoadError as error:
+                return error
+
+        made = gevent.pool.Pool(_AT_ONCE).map(made_or_error, of)
+        for each in made:
+            if isinstance(each, LoadError):
+                raise each
+        return [each for each in made if not isinstance(each, LoadError)]
 
     def _customer(self) -> Account:
         account = new_account()
         self._ask("POST", "/api/users", registration(account))
-        sign_in = {"email": account.email, "password": account.password}
-        token = self._ask("POST", "/api/users/login", sign_in)["access_token"]
+        token = self._ask("POST", "/api/users/login", self._credentials(account))["access_token"]
+        account.token = token
         account.address_id = self._ask("POST", "/api/users/me/addresses", HOME, token)["id"]
         account.method_id = self._ask("POST", "/api/payments/methods", CARD, token)["id"]
         return account
+
+    @staticmethod
+    def _credentials(account: Account) -> dict[str, str]:
+        return {"email": account.email, "password": account.password}
 
     def _ask(self, method: str, path: str, body: object = None, token: str = "") -> Any:
         headers = {**self._headers, "Idempotency-Key": uuid.uuid4().hex}

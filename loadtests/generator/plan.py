@@ -21,7 +21,9 @@ class Plan:
 
     `rates` are visits a second, for each second. `think_s` is how long a visitor looks at an answer, on
     average. `ceiling` is what the generator can offer; None while that is being measured, and then the run
-    ends as soon as it cannot keep up.
+    ends as soon as it cannot keep up. With `only`, the name of a service, visits are single requests to it.
+    `market` is a file that keeps who was made for a run for those that follow. A run that is not `judged` is
+    written down as it was.
     """
 
     shape: str
@@ -37,6 +39,9 @@ class Plan:
     machine: str
     ceiling: dict[str, Any] | None
     cores: int = 1
+    only: str = ""
+    market: str = ""
+    judged: bool = True
 
     @property
     def seconds(self) -> int:

@@ -52,12 +52,15 @@ def slower(histogram: Histogram, bound_ms: float) -> int:
 
 @dataclass
 class Record:
-    """All of it. The keys of the counters begin with the number of an interval."""
+    """All of it. The keys of the counters begin with the number of an interval: that in which something was
+    due, and of `done` that in which it was done.
+    """
 
     interval_s: float
     offered: Counter[tuple[int]] = field(default_factory=Counter)
     ended: Counter[tuple[int, str, str]] = field(default_factory=Counter)
     took: Counter[tuple[int, str, int]] = field(default_factory=Counter)
+    done: Counter[tuple[int]] = field(default_factory=Counter)
     lag: Counter[tuple[int, int]] = field(default_factory=Counter)
     reasons: Counter[tuple[str]] = field(default_factory=Counter)
     puzzles: Counter[tuple[str]] = field(default_factory=Counter)
@@ -76,6 +79,8 @@ class Record:
         self.ended[interval, name, outcome] += 1
         if outcome != REFUSED:
             self.took[interval, name, bucket(ms)] += 1
+        if outcome == OK:
+            self.done[(self._interval(due_s + ms / 1000),)] += 1
         _note(self.reasons, reason)
 
     def puzzle(self, what: str) -> None:

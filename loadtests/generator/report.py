@@ -40,11 +40,15 @@ figure { margin: 1.5rem 0 } svg { width: 100%; height: auto }
 """
 
 
-def conclude(plan: Plan, record: Record, troubles: tuple[str, ...]) -> int:
-    """Judge a run, write what it was, and say it; returns the exit status: 0 only for one that passed."""
+def conclude(plan: Plan, record: Record, troubles: tuple[str, ...], began: float = 0.0) -> int:
+    """Judge a run, write what it was, and say it; returns the exit status: 0 only for one that passed.
+
+    `began` is when it did, by the clock of the machine's start; who measures beside a run needs it.
+    """
     folder = Path(plan.output)
-    if plan.ceiling is None:
-        _write(folder / RESULT, json.dumps({"record": record.drain(), "troubles": troubles}))
+    if plan.ceiling is None or not plan.judged:
+        raw = {"record": record.drain(), "troubles": troubles, "began": began}
+        _write(folder / RESULT, json.dumps(raw))
         return 0
     try:
         promised = objectives.load(Path(plan.objectives))

@@ -11,7 +11,7 @@ from typing import Any
 
 import gevent
 
-from loadtests.generator.market import CARD, HOME, Account, Market, new_account, registration
+from loadtests.generator.market import CARD, HOME, Account, Market, new_account, order_of, registration
 from loadtests.generator.record import FAILED, OK, ORDER, REFUSED
 from loadtests.generator.shop import Refused, Visitor
 
@@ -115,11 +115,7 @@ def _order(visitor: Visitor, market: Market) -> tuple[Account, Mapping[str, Any]
     due_s = visitor.due_s
     placed = visitor.post(
         "/api/orders",
-        {
-            "items": [{"product_id": each, "quantity": count} for each, count in pieces.items()],
-            "payment_method_id": account.method_id,
-            "address_id": account.address_id,
-        },
+        order_of(account, pieces),
         token=account.token,
     )
     market.sold.update(pieces)

@@ -90,9 +90,10 @@ class Visitor:
         token: str = "",
         query: Mapping[str, Any] | None = None,
         ids: Mapping[str, str] | None = None,
+        signature: Mapping[str, str] | None = None,
     ) -> Any:
         """Send a request when it is due. Its name is the route, without ids and query. Raises Refused."""
-        headers = dict(self._headers)
+        headers = {**self._headers, **(signature or {})}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if method == "POST":

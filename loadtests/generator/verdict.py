@@ -72,8 +72,7 @@ def _row(
     asked, failed, refused = (record.count(name, outcome) for outcome in (None, FAILED, REFUSED))
     slow = slower(times, objective.bound_ms)
     available = 100 * (1 - failed / asked) if asked else math.nan
-    # Of a hundred requests, one slow one does not yet show that more than one in a hundred are.
-    fast = slow <= max(1.0, objective.allowed * sum(times.values()))
+    fast = objective.kept_with(slow, sum(times.values()))
     return Row(
         name=name,
         asked=asked,

@@ -1,0 +1,1 @@
+"""The capacity probe: what one task of a service carries."""

@@ -1,0 +1,193 @@
+"""Rates that rise step by step, and what of that a task carried: pure reckoning on what was taken down."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from loadtests.errors import LoadError
+from loadtests.generator.record import FAILED, REFUSED, Histogram, Record, quantile_ms, slower, upper_ms
+from loadtests.objectives import Objective
+from loadtests.profile import Point
+
+QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
+# After a step begins, what was there before is still under way.
+SETTLING_S = 1
+_REFUSED_AT_MOST = 0.01
+# At the end of a step some are under way, be there a queue or not.
+_UNDER_WAY, _BEHIND = 5.0, 0.03
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """So many requests a second of the task in each step, each for so many seconds of the machine.
+
+    `stretch` is how many seconds of the task one of the machine is.
+    """
+
+    rates: Sequence[float]
+    seconds: int
+    stretch: float = 1.0
+
+    @property
+    def offered(self) -> tuple[float, ...]:
+        """By the machine's clock, second by second."""
+        return tuple(rate * self.stretch for rate in self.rates for _ in range(self.seconds))
+
+    def span(self, step: int) -> range:
+        """The seconds of a step that count."""
+        return range(step * self.seconds + SETTLING_S, (step + 1) * self.seconds)
+
+
+@dataclass(frozen=True)
+class Used:
+    """What the process took in a span: seconds of CPU for each second, and memory at its most."""
+
+    cpu_share: float
+    memory_mib: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """What became of a step: times as the task would have taken them, in ms, rates likewise."""
+
+    rate_per_s: float
+    completed_per_s: float
+    cpu_share: float
+    memory_mib: float
+    routes: Mapping[str, Histogram]
+    failed: int
+    span_s: int
+    stretch: float = 1.0
+
+    @property
+    def asked(self) -> int:
+        """How many requests count."""
+        return sum(sum(times.values()) for times in self.routes.values())
+
+    def quantile_ms(self, route: str, share: float) -> float:
+        """A quantile of a route."""
+        return quantile_ms(self.routes[route], 100 * share) * self.stretch
+
+    def cpu_percent(self, vcpus: float) -> float:
+        """Of the CPU of a task that has so many. One that is slower is as busy with what comes as slowly."""
+        return min(100.0, 100 * self.cpu_share / (vcpus * self.stretch))
+
+    def keeps(self, objectives: Mapping[str, Objective]) -> bool:
+        """Whether all that came was done, without a failure, and within every objective."""
+        return self.keeps_up and self.failed == 0 and all(self._fast(*each) for each in objectives.items())
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether as many were done as came: else it would be slow sooner or later, if it is not yet."""
+        came, done = self.asked, self.completed_per_s * self.stretch * self.span_s
+        return came - done <= max(_UNDER_WAY, _BEHIND * came)
+
+    def _fast(self, route: str, objective: Objective) -> bool:
+        times = self.routes.get(route, {})
+        slow = slower(times, objective.bound_ms / self.stretch)
+        return objective.kept_with(slow, sum(times.values()))
+
+    @property
+    def concurrency(self) -> float:
+        """Requests in the task on average, by Little's law (Operations Research 9, 1961)."""
+        ms = sum(
+            count * upper_ms(number) for times in self.routes.values() for number, count in times.items()
+        )
+        return ms * self.stretch / 1000 / max(1, self.asked) * self.completed_per_s
+
+
+def steps(ladder: Ladder, record: Record, used: Sequence[Used], routes: Sequence[str]) -> list[Step]:
+    """What became of each step. Raises LoadError where what was asked for was refused."""
+    refused = sum(count for (_, _, outcome), count in record.ended.items() if outcome == REFUSED)
+    if refused > max(1.0, _REFUSED_AT_MOST * record.count()):
+        raise LoadError(
+            f"{refused} of {record.count()} requests were refused: what was measured is not what was meant. "
+            + "; ".join(text for (text,) in record.reasons)
+        )
+    by_name = {route: record.by_interval(partial(operator.eq, route)) for route in routes}
+    failed = Counter[int]()
+    for (interval, _, outcome), count in record.ended.items():
+        if outcome == FAILED:
+            failed[interval // ladder.seconds] += count
+    found = []
+    for number, rate in enumerate(ladder.rates):
+        span = ladder.span(number)
+        completed = sum(record.done[(second,)] for second in span)
+        found.append(
+            Step(
+                rate_per_s=rate,
+                completed_per_s=completed / len(span) / ladder.stretch,
+                cpu_share=used[number].cpu_share,
+                memory_mib=used[number].memory_mib,
+                routes={route: _added(by_name[route], span) for route in routes},
+                failed=failed[number],
+                span_s=len(span),
+                stretch=ladder.stretch,
+            )
+        )
+    return found
+
+
+def _added(by_interval: Mapping[int, Histogram], span: range) -> Histogram:
+    found = Counter[int]()
+    for second in span:
+        found.update(by_interval.get(second, {}))
+    return found
+
+
+def capacity(climbed: Sequence[Step], objectives: Mapping[str, Objective]) -> float:
+    """The highest rate up to which all steps keep every objective; 0 if the first does not."""
+    kept = itertools.takewhile(lambda step: step.keeps(objectives), climbed)
+    return max((step.rate_per_s for step in kept), default=0.0)
+
+
+def saturated_per_s(climbed: Sequence[Step]) -> float:
+    """What is completed where more comes than can be; where that was never so, the most that was."""
+    beyond = [step.completed_per_s for step in climbed if not step.keeps_up]
+    return sum(beyond) / len(beyond) if beyond else max(step.completed_per_s for step in climbed)
+
+
+def merged(repeated: Sequence[Step]) -> Step:
+    """The same step of several repetitions as one."""
+    count = len(repeated)
+    routes: dict[str, Counter[int]] = {}
+    for step in repeated:
+        for route, times in step.routes.items():
+            routes.setdefault(route, Counter()).update(times)
+    first = repeated[0]
+    return Step(
+        rate_per_s=first.rate_per_s,
+        completed_per_s=sum(step.completed_per_s for step in repeated) / count,
+        cpu_share=sum(step.cpu_share for step in repeated) / count,
+        memory_mib=max(step.memory_mib for step in repeated),
+        routes=routes,
+        failed=sum(step.failed for step in repeated),
+        span_s=sum(step.span_s for step in repeated),
+        stretch=first.stretch,
+    )
+
+
+def curve(repetitions: Sequence[Sequence[Step]], saturated_per_s: float, vcpus: float) -> tuple[Point, ...]:
+    """How the task fares at each rate that it keeps up with, over all repetitions."""
+    together = [merged(each) for each in zip(*repetitions, strict=True)]
+    return tuple(
+        Point(
+            rate_per_s=round(step.rate_per_s, 3),
+            completed_per_s=round(step.completed_per_s, 3),
+            cpu_percent=round(step.cpu_percent(vcpus), 1),
+            memory_mib=round(step.memory_mib, 1),
+            concurrency=round(step.concurrency, 3),
+            routes={route: _times(step, route) for route in step.routes},
+        )
+        for step in together
+        if step.rate_per_s <= saturated_per_s and all(step.routes.values())
+    )
+
+
+def _times(step: Step, route: str) -> tuple[float, ...]:
+    return tuple(round(step.quantile_ms(route, share), 2) for share in QUANTILES)

@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     holder = hold(task, f"mercato-{service}-{os.getpid()}")
     try:
-        with _bounded(arguments.within), stage(arguments.root, service) as opened:
+        with _ending_in_order(), stage(arguments.root, service) as opened, _bounded(arguments.within):
             say(f"a task of {task.cpu} CPU units and {task.memory_mib} MiB, held by {holder.by}")
             pace = Pace(arguments.repetitions, arguments.seconds)
             probe = Probe(opened, holder, task, objectives, pace, say)
@@ -87,25 +87,34 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _bounded(seconds: int) -> Iterator[None]:
-    """Give up after so long, and end in order when asked to: what was started is ended either way."""
-
-    def late(_: int, __: FrameType | None) -> None:
-        raise LoadError(f"it was not measured within {seconds} s; --within gives it longer.")
+def _ending_in_order() -> Iterator[None]:
+    """When asked to end: what was started is ended first."""
 
     def ended(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = {signal.SIGALRM: signal.signal(signal.SIGALRM, late)}
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        before[number] = signal.signal(number, ended)
+    before = {number: signal.signal(number, ended) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _bounded(seconds: int) -> Iterator[None]:
+    """Give up after so long."""
+
+    def late(_: int, __: FrameType | None) -> None:
+        raise LoadError(f"it was not measured within {seconds} s; --within gives it longer.")
+
+    before = signal.signal(signal.SIGALRM, late)
     signal.alarm(seconds)
     try:
         yield
     finally:
         signal.alarm(0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _commit(root: Path) -> str:

@@ -30,10 +30,10 @@ from loadtests.profile import Measured, Messages, Profile, Requests, Spread
 ASKED: Mapping[str, Sequence[str]] = {"order": ("product", "user")}
 _KEYS = "user"
 # Of what the CPU a request takes would allow: first coarsely, then around what was found.
-_SCOUT = (0.4, 0.6, 0.8, 0.95, 1.1, 1.25, 1.45)
-_SHARES = (0.25, 0.5, 0.7, 0.85, 0.92, 1.0, 1.08, 1.16, 1.25, 1.35)
+_SCOUT = (0.5, 0.7, 0.85, 1.0, 1.15, 1.3)
+_SHARES = (0.25, 0.5, 0.7, 0.85, 0.92, 1.0, 1.08, 1.16, 1.25)
 _LIGHT_PER_S = 8.0
-_ORDERS, _ORDERS_PER_S = 250, 25
+_ORDERS, _ORDERS_PER_S = 160, 20
 _QUIET_S, _SETTLED_WITHIN_S = 1.5, 90.0
 _ROUNDS = 3
 _ALONE = 20
@@ -65,6 +65,7 @@ class Probe:
     say: Say
     _starts: list[float] = field(default_factory=list)
     _idle: list[Used] = field(default_factory=list)
+    _alone_ms: list[float] = field(default_factory=list)
     _seed: int = 0
 
     @property
@@ -82,13 +83,13 @@ class Probe:
             )
         generator = self._generator()
         # Before requests, whose orders would leave the others with much to do.
-        drained = [self._drained(generator) for _ in self._repetitions] if self._queue else []
+        drained = [self._drained(generator) for _ in self._repetitions] if self.stage.queue_url else []
         top = self._scout(generator)
         climbs = [self._climb(generator, top) for _ in self._repetitions]
         requests = self._requests(climbs)
         idle = statistics.median(used.cpu_share for used in self._idle)
         memory = max(
-            [step.memory_mib for climb in climbs for step in climb] + [each.memory_mib for each, _ in drained]
+            [step.memory_mib for climb in climbs for step in climb] + [each.memory_mib for each in drained]
         )
         return Profile(
             service=self.stage.service,
@@ -249,12 +250,13 @@ class Probe:
 
     # --- messages
 
-    def _drained(self, generator: Generator) -> tuple[messages.Sum, Sequence[float]]:
+    def _drained(self, generator: Generator) -> messages.Sum:
         """Fill the queue by orders, have it emptied while all else stands still, and again what follows."""
         queue = self._queue
         assert queue is not None
         parts: list[tuple[int, Drained]] = []
-        alone: list[float] = []
+        # After that it is known how long one takes.
+        is_first = not self._alone_ms
         for number in range(_ROUNDS):
             with self._started(held=False, listening=False):
                 if number == 0:
@@ -262,15 +264,15 @@ class Probe:
                 waiting = queue.settle(_QUIET_S, _SETTLED_WITHIN_S)
             if waiting < messages.FEWEST:
                 break
-            kept = queue.take(_ALONE)
+            kept = queue.take(_ALONE) if is_first else []
             with self._still(), self._started(held=True, listening=True) as (held, *_):
                 parts.append((waiting, messages.drain(queue, held, waiting - len(kept))))
-                alone += [self._alone(queue, message) for message in kept]
+                self._alone_ms += [self._alone(queue, message) for message in kept]
         if not parts:
             raise LoadError(f"no messages came for {self.stage.service}: the orders that make them failed.")
         found = messages.summed(parts)
         self.say(f"{found.drain_per_s / self.hold.stretch:.1f} messages/s")
-        return found, alone
+        return found
 
     def _alone(self, queue: Queue, message: Mapping[str, object]) -> float:
         began = time.perf_counter()
@@ -283,12 +285,12 @@ class Probe:
         orders = Generator(asks.PLACING, generator.target, self.stage.folder)
         orders.offer((float(_ORDERS_PER_S),) * (_ORDERS // _ORDERS_PER_S), self._next_seed())
 
-    def _messages(self, drained: Sequence[tuple[messages.Sum, Sequence[float]]]) -> Messages:
+    def _messages(self, drained: Sequence[messages.Sum]) -> Messages:
         stretch = self.hold.stretch
-        alone = sorted(ms * stretch for _, each in drained for ms in each)
+        alone = sorted(ms * stretch for ms in self._alone_ms)
         return Messages(
-            drain_per_s=_spread([each.drain_per_s / stretch for each, _ in drained], 2),
-            cpu_ms=round(statistics.median(each.cpu_ms for each, _ in drained), 3),
+            drain_per_s=_spread([each.drain_per_s / stretch for each in drained], 2),
+            cpu_ms=round(statistics.median(each.cpu_ms for each in drained), 3),
             light_ms=tuple(round(_quantile(alone, share), 2) for share in ladder.QUANTILES),
         )
 

@@ -33,6 +33,11 @@ class Checkout:
         return self.root / "loadtests/profiles"
 
     @property
+    def replicas(self) -> Path:
+        """The folder of what several tasks at once were measured to carry."""
+        return self.root / "loadtests/replicas"
+
+    @property
     def scaling(self) -> Path:
         """The folder of the scaling files that infra deploys."""
         return self.root / "src/python/infra/scaling"

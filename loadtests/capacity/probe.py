@@ -47,18 +47,18 @@ class Pace:
     """How often all is measured, and for how many seconds each rate is offered, at first and then."""
 
     repetitions: int = 3
-    seconds: int = 8
+    seconds: int = 7
     light_s: int = 6
-    scout_s: int = 4
+    scout_s: int = 3
     idle_s: float = 3.0
 
 
 @dataclass
 class Probe:
-    """Measures the service that a stage was left without, held to the size of a task."""
+    """Measures the service that a stage was left without, each replica held to the size of a task."""
 
     stage: Stage
-    hold: Hold
+    holds: Sequence[Hold]
     task: Task
     objectives: Mapping[str, Objective]
     pace: Pace
@@ -72,6 +72,15 @@ class Probe:
     def vcpus(self) -> float:
         """What of a vCPU the task has."""
         return self.task.cpu / 1024
+
+    @property
+    def stretch(self) -> float:
+        """How many seconds of the task one of the machine is."""
+        return self.holds[0].stretch
+
+    def climb(self, rates: Sequence[float]) -> Sequence[Step]:
+        """What becomes of rates that rise, offered to all replicas together. Raises LoadError."""
+        return self._up(self._generator(), Ladder(rates, self.pace.seconds, self.stretch))
 
     def profile(self, measured: Callable[[], Measured]) -> Profile:
         """Measure all of it. Raises LoadError where something cannot be measured."""
@@ -102,7 +111,7 @@ class Probe:
             idle_cpu_percent=round(self._percent(idle), 2),
             idle_memory_mib=round(statistics.median(used.memory_mib for used in self._idle), 1),
             loaded_memory_mib=round(memory, 1),
-            start_s=_spread([start * self.hold.stretch for start in self._starts], 2),
+            start_s=_spread([start * self.stretch for start in self._starts], 2),
         )
 
     @property
@@ -110,7 +119,7 @@ class Probe:
         return range(self.pace.repetitions)
 
     def _percent(self, cpu_share: float) -> float:
-        return min(99.9, 100 * cpu_share / (self.vcpus * self.hold.stretch))
+        return min(99.9, 100 * cpu_share / (self.vcpus * self.stretch))
 
     # --- the service, in the states that it is measured in
 
@@ -127,8 +136,8 @@ class Probe:
             changed[self.stage.queue_variable] = self.stage.substitute()
         with ExitStack() as ends:
             found = []
-            for left in self.stage.left:
-                command = self.hold.held(left.command) if held else left.command
+            for left, hold in zip(self.stage.left, self.holds, strict=True):
+                command = hold.held(left.command) if held else left.command
                 each = process.start(left, command, self.stage.log(left.name), **changed)
                 ends.callback(each.stop)
                 found.append(each)
@@ -183,7 +192,7 @@ class Probe:
         guess = self.vcpus * offered.record.count() / cpu_s
         self.say(f"a request takes about {1000 * cpu_s / offered.record.count():.1f} ms of CPU")
         climbed = self._up(
-            generator, Ladder([guess * each for each in _SCOUT], self.pace.scout_s, self.hold.stretch)
+            generator, Ladder([guess * each for each in _SCOUT], self.pace.scout_s, self.stretch)
         )
         found = ladder.capacity(climbed, self.objectives)
         if not found:
@@ -196,7 +205,7 @@ class Probe:
 
     def _climb(self, generator: Generator, top: float) -> Sequence[Step]:
         rates = [top * share for share in _SHARES]
-        climbed = self._up(generator, Ladder(rates, self.pace.seconds, self.hold.stretch))
+        climbed = self._up(generator, Ladder(rates, self.pace.seconds, self.stretch))
         carried = ladder.capacity(climbed, self.objectives)
         self.say(f"{carried:.1f} requests/s keep the objectives")
         return climbed
@@ -271,7 +280,7 @@ class Probe:
         if not parts:
             raise LoadError(f"no messages came for {self.stage.service}: the orders that make them failed.")
         found = messages.summed(parts)
-        self.say(f"{found.drain_per_s / self.hold.stretch:.1f} messages/s")
+        self.say(f"{found.drain_per_s / self.stretch:.1f} messages/s")
         return found
 
     def _alone(self, queue: Queue, message: Mapping[str, object]) -> float:
@@ -286,7 +295,7 @@ class Probe:
         orders.offer((float(_ORDERS_PER_S),) * (_ORDERS // _ORDERS_PER_S), self._next_seed())
 
     def _messages(self, drained: Sequence[messages.Sum]) -> Messages:
-        stretch = self.hold.stretch
+        stretch = self.stretch
         alone = sorted(ms * stretch for ms in self._alone_ms)
         return Messages(
             drain_per_s=_spread([each.drain_per_s / stretch for each in drained], 2),

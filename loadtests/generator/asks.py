@@ -22,7 +22,7 @@ from loadtests.generator.shop import Visitor
 
 WEBHOOK_SECRET = "MERCATO_LOAD_WEBHOOK_SECRET"  # noqa: S105 -- the name of a variable
 # What a customer may have of them is bounded; beyond, a service would refuse and not work.
-CUSTOMERS: Mapping[str, int] = {"payment": 100, "user": 30}
+CUSTOMERS: Mapping[str, int] = {"payment": 60, "user": 30}
 _USUAL_CUSTOMERS = 20
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from infra.scaling import policy
 from infra.scaling.policy import PolicyError, ScalingPolicy
-from loadtests import forecast, objectives, profile, scaling_file
+from loadtests import forecast, objectives, profile, replicas, scaling_file
 from loadtests.derivation import Derivation
 from loadtests.errors import LoadError
 from loadtests.forecast import Forecast
 from loadtests.objectives import Objective, Objectives
 from loadtests.profile import Profile
+from loadtests.replicas import RealRuns
 
 # The checkout, as the launcher says; else where the command is run.
 ROOT = Path(os.environ.get("MERCATO_ROOT", "."))
@@ -55,6 +56,11 @@ class Checkout:
     def profile(self, service: str) -> Profile:
         """What a task of a service was measured to carry."""
         return profile.load(service, self.profiles)
+
+    def real_runs(self, service: str) -> RealRuns | None:
+        """What several replicas of a service were measured to carry, if they were."""
+        there = replicas.path_of(service, self.replicas).exists()
+        return replicas.load(service, self.replicas) if there else None
 
     def by_hand(self, service: str) -> ScalingPolicy:
         """The policy of before there were measurements, kept to be compared with."""

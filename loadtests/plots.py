@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
@@ -9,17 +11,19 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from loadtests.comparison import ORACLE, WHO, Replay
+from loadtests.replicas import QUANTILE, RealRuns
+from loadtests.simulator.queueing import Queueing
 from loadtests.simulator.run import TICK_S
 
 # More points than a picture is wide tell nothing.
-_POINTS = 1200
+_POINTS = 600
+_SERIES = ("tab:blue", "tab:orange", "tab:green", "tab:purple")
 _COLOURS = dict(zip(WHO, ("tab:blue", "tab:red", "tab:gray"), strict=True))
 
 
 def draw(replay: Replay, path: Path) -> None:
     """Draw load, tasks and what was missed over time, into an SVG or PNG by the name of `path`."""
-    # Names of parts and the date would be others each time.
-    with mpl.rc_context({"svg.hashsalt": "mercato", "font.size": 8, "axes.grid": True, "grid.alpha": 0.3}):
+    with _style():
         figure = Figure(figsize=(9, 6), layout="constrained")
         load, tasks, missed = figure.subplots(3, 1, sharex=True)
         hours = np.arange(len(replay.outcomes[ORACLE].serving)) * TICK_S / 3600
@@ -37,4 +41,45 @@ def draw(replay: Replay, path: Path) -> None:
         tasks.legend(loc="upper right")
         missed.set_ylabel("missed so far")
         missed.set_xlabel("hours")
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        _save(figure, path)
+
+
+def draw_real(runs: RealRuns, queueing: Queueing, path: Path) -> None:
+    """Draw p95 of what is asked most over the rate: as it was measured, and as the simulator has it."""
+    route = max(queueing.profile.mix, key=lambda each: queueing.profile.mix[each])
+    with _style():
+        figure = Figure(figsize=(9, 3.5), layout="constrained")
+        axes = figure.subplots()
+        for run, colour in zip(runs.run, _SERIES, strict=False):
+            seen = [each for each in run.seen if route in each.p95_ms]
+            rates = [each.rate_per_s for each in seen]
+            axes.plot(rates, [each.p95_ms[route] for each in seen], "o", color=colour, markersize=4)
+            simulated = [queueing.latency_ms(route, QUANTILE, rate / run.replicas) for rate in rates]
+            axes.plot(rates, simulated, color=colour, linewidth=0.8, label=f"{run.replicas}, simulated")
+            axes.axvline(run.carried_per_s, color=colour, linewidth=0.6, linestyle=":")
+        axes.set_yscale("log")
+        axes.set_xlabel("requests a second, over all replicas; dotted: what they carried")
+        axes.set_ylabel("p95, ms")
+        axes.set_title(f"{runs.service}: {route}")
+        axes.legend(loc="upper left")
+        _save(figure, path)
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    # Names of parts would be others each time, but for the salt.
+    with mpl.rc_context(
+        {
+            "svg.hashsalt": "mercato",
+            "svg.fonttype": "none",
+            "font.size": 8,
+            "axes.grid": True,
+            "grid.alpha": 0.3,
+        }
+    ):
+        yield
+
+
+def _save(figure: Figure, path: Path) -> None:
+    # The date would be another, too.
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)

@@ -10,7 +10,9 @@ import pytest
 from loadtests import comparison, plots, scaling_file, testing
 from loadtests.comparison import Replay
 from loadtests.derivation import Derivation
+from loadtests.replicas import RealRuns, Run, Seen
 from loadtests.shapes import Shape, steady
+from loadtests.simulator.queueing import Queueing
 from loadtests.testing import DIGEST, ROUTE, WITHIN_300_MS
 
 
@@ -28,6 +30,21 @@ def test_the_same_replay_is_the_same_picture(replay: Replay, tmp_path: Path, suf
     plots.draw(replay, once)
     plots.draw(replay, again)
     assert once.read_bytes() == again.read_bytes()
+
+
+def test_real_runs_are_drawn_beside_what_is_simulated(tmp_path: Path) -> None:
+    """A line for each number of replicas, through what was measured of as many; the same each time."""
+    queueing = Queueing(testing.profile(), {ROUTE: WITHIN_300_MS})
+    seen = tuple(Seen(rate_per_s=rate, kept=True, p95_ms={ROUTE: 20 + rate}) for rate in (5.0, 10.0))
+    runs = tuple(Run(replicas=count, seen=seen) for count in (1, 2))
+    real = RealRuns(service="order", measured=testing.profile().measured, run=runs)
+    once, again = tmp_path / "once.svg", tmp_path / "again.svg"
+
+    plots.draw_real(real, queueing, once)
+    plots.draw_real(real, queueing, again)
+
+    assert once.read_bytes() == again.read_bytes()
+    assert all(f"{count}, simulated" in once.read_text() for count in (1, 2))
 
 
 def test_a_picture_shows_load_tasks_and_what_was_missed(replay: Replay, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import tomlkit
 from pydantic import Field
 
 from loadtests import files
+from loadtests.capacity.ladder import highest
 from loadtests.errors import LoadError
 from loadtests.files import Part
 from loadtests.profile import Measured, Positive
@@ -41,13 +42,8 @@ class Run(Part):
 
     @property
     def carried_per_s(self) -> float:
-        """The highest rate up to which every objective was kept."""
-        carried = 0.0
-        for each in self.seen:
-            if not each.kept:
-                break
-            carried = each.rate_per_s
-        return carried
+        """All together, as a single task's capacity is found."""
+        return highest((each.rate_per_s, each.kept) for each in self.seen)
 
 
 class RealRuns(Part):

@@ -45,13 +45,11 @@ def test_replicas_that_carry_more_in_truth_need_more_simulated_tasks() -> None:
 
 def test_what_was_not_carried_is_not_compared() -> None:
     """Beyond it, how slow they are depends on how long one looks; what is kept beyond a miss was luck."""
-    seen = (_seen(10, kept=True), _seen(20, kept=False), _seen(30, kept=True))
+    missed = (_seen(20, kept=False), _seen(30, kept=False), _seen(40, kept=True))
 
-    run = Run(replicas=1, seen=seen)
-
-    assert 10 == run.carried_per_s
+    assert 10 == Run(replicas=1, seen=(_seen(10, kept=True), *missed)).carried_per_s
     with pytest.raises(LoadError, match="2 replicas of order carried nothing"):
-        replicas.compare(_of(Run(replicas=2, seen=seen[1:])), SIMULATED)
+        replicas.compare(_of(Run(replicas=2, seen=missed)), SIMULATED)
 
 
 def test_runs_are_read_as_they_were_written(tmp_path: Path) -> None:

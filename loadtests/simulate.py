@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from infra.prices import price_list
-from loadtests import comparison, plots, shapes
+from loadtests import comparison, plots, replicas, shapes
 from loadtests.checkout import Checkout
 from loadtests.comparison import Replay
+from loadtests.replicas import RealRuns
 from loadtests.shapes import Shape
 
 DAYS = ("steady", "steps", "spike", "flash sale", "diurnal week")
+PAGE = "comparison.md"
+_SEED = 1
+_HEAD = """<!-- By ./pants load simulate --output docs/scaling. A change by hand is lost and fails a test. -->
+# Derived policies beside those set by hand, on hard days
+
+What each part of the simulator does, what it leaves out, and what the words mean: [scaling](../scaling.md).
+"""
+_REAL = """
+## How far the simulator is from the shop
+
+Real runs of one, two and three replicas at rising rates (`./pants load replicas`), beside what it makes of
+the same rates. An error is above 0 where the simulator says more. p95 is of each route at each rate that was
+carried.
+
+"""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,7 +48,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="replay orders a second from Monday, 00:00, on instead: columns second,rate",
     )
     simulate.add_argument(
-        "--seed", type=int, default=1, help="of what differs from minute to minute (%(default)s)"
+        "--seed", type=int, default=_SEED, help="of what differs from minute to minute (%(default)s)"
     )
     simulate.add_argument(
         "--output", type=Path, metavar="FOLDER", help="write the table and a plot of each there"
@@ -44,16 +60,38 @@ def run(arguments: argparse.Namespace) -> int:
     """Replay, print and plot; returns the exit status."""
     checkout = Checkout(arguments.root)
     days = _days(arguments, checkout)
-    replays = []
-    for service in checkout.chosen(arguments.services):
-        derivation, derived = checkout.derivation(service), checkout.derived(service)
-        by_hand = checkout.by_hand(service)
-        replays += [comparison.replay(derivation, derived, by_hand, shape) for shape in days]
-    said = comparison.table(replays, price_list()) + "\n" + comparison.verdict(replays, price_list())
+    services = checkout.chosen(arguments.services)
+    replays = [each for service in services for each in _replays(checkout, service, days)]
+    real = {service: runs for service in services if (runs := checkout.real_runs(service))}
+    said = _said(checkout, replays, real)
     sys.stdout.write(said)
     if arguments.output:
-        _write(arguments.output, said, replays)
+        _write(arguments.output, checkout, said, replays, real)
     return 0
+
+
+def page(checkout: Checkout) -> str:
+    """What `--output` writes of all that has a profile, but for the pictures."""
+    services = checkout.chosen(())
+    days = shapes.days_of(checkout.forecast, _SEED)
+    replays = [each for service in services for each in _replays(checkout, service, days)]
+    real = {service: runs for service in services if (runs := checkout.real_runs(service))}
+    return _page(_said(checkout, replays, real), replays, real)
+
+
+def _replays(checkout: Checkout, service: str, days: Sequence[Shape]) -> Sequence[Replay]:
+    derivation, derived = checkout.derivation(service), checkout.derived(service)
+    by_hand = checkout.by_hand(service)
+    return [comparison.replay(derivation, derived, by_hand, shape) for shape in days]
+
+
+def _said(checkout: Checkout, replays: Sequence[Replay], real: Mapping[str, RealRuns]) -> str:
+    said = comparison.table(replays, price_list()) + "\n" + comparison.verdict(replays, price_list())
+    compared = {
+        service: replicas.compare(runs, checkout.derivation(service).queueing)
+        for service, runs in real.items()
+    }
+    return said + (_REAL + replicas.table(compared) if compared else "")
 
 
 def _days(arguments: argparse.Namespace, checkout: Checkout) -> Sequence[Shape]:
@@ -63,12 +101,28 @@ def _days(arguments: argparse.Namespace, checkout: Checkout) -> Sequence[Shape]:
     return [shape for shape in days if not arguments.shape or shape.name in arguments.shape]
 
 
-def _write(folder: Path, said: str, replays: Sequence[Replay]) -> None:
+def _write(
+    folder: Path, checkout: Checkout, said: str, replays: Sequence[Replay], real: Mapping[str, RealRuns]
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = []
     for replay in replays:
-        name = f"{replay.service}-{replay.shape.name.replace(' ', '-')}.svg"
-        plots.draw(replay, folder / name)
-        pictures.append(f"![{replay.service}: {replay.shape.name}]({name})\n")
-    (folder / "comparison.md").write_text("\n".join([said, *pictures]), "utf-8")
+        plots.draw(replay, folder / _picture(replay))
+    for service, runs in real.items():
+        plots.draw_real(runs, checkout.derivation(service).queueing, folder / _picture_of(service))
+    (folder / PAGE).write_text(_page(said, replays, real), "utf-8")
     sys.stdout.write(f"wrote {folder}\n")
+
+
+def _page(said: str, replays: Sequence[Replay], real: Mapping[str, RealRuns]) -> str:
+    names = {f"{each.service}, real runs": _picture_of(each.service) for each in real.values()}
+    names |= {f"{each.service}: {each.shape.name}": _picture(each) for each in replays}
+    pictures = [f"![{what}]({name})\n" for what, name in names.items()]
+    return "\n".join([_HEAD, said, "## Pictures\n", *pictures])
+
+
+def _picture(replay: Replay) -> str:
+    return f"{replay.service}-{replay.shape.name.replace(' ', '-')}.svg"
+
+
+def _picture_of(service: str) -> str:
+    return f"{service}-real-runs.svg"

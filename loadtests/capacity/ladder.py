@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import operator
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -141,9 +140,23 @@ def _added(by_interval: Mapping[int, Histogram], span: range) -> Histogram:
 
 
 def capacity(climbed: Sequence[Step], objectives: Mapping[str, Objective]) -> float:
-    """The highest rate up to which all steps keep every objective; 0 if the first does not."""
-    kept = itertools.takewhile(lambda step: step.keeps(objectives), climbed)
-    return max((step.rate_per_s for step in kept), default=0.0)
+    """What was carried within the objectives: see `highest`."""
+    return highest((step.rate_per_s, step.keeps(objectives)) for step in climbed)
+
+
+def highest(steps: Iterable[tuple[float, bool]]) -> float:
+    """Of rates that rise, and whether each was carried: the highest before two in a row that were not; or 0.
+
+    Steps are short: one that is missed between two that are not met something else than its rate.
+    """
+    carried, missed_before = 0.0, False
+    for rate, kept in steps:
+        if kept:
+            carried = rate
+        elif missed_before:
+            break
+        missed_before = not kept
+    return carried
 
 
 def saturated_per_s(climbed: Sequence[Step]) -> float:

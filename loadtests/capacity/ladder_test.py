@@ -71,17 +71,18 @@ def test_a_task_that_is_reckoned_is_as_much_slower_as_it_has_less_of_a_core() ->
     assert (8.0, 8.0) == Ladder((2,), 2, 4.0).offered
 
 
-def test_the_capacity_is_the_highest_rate_up_to_which_all_is_kept() -> None:
-    """What is kept beyond one that is missed was luck."""
+@pytest.mark.parametrize(
+    ("kept", "carried"),
+    [("yyyy", 4), ("yynn", 2), ("ynyn", 3), ("yynny", 2), ("nyy", 3), ("nnyy", 0), ("n", 0)],
+)
+def test_the_capacity_is_the_highest_rate_before_two_in_a_row_are_missed(kept: str, carried: float) -> None:
+    """One missed between others met something else; what is kept beyond two was luck."""
     climbed = [
-        _step(rate=1, fast=10),
-        _step(rate=2, fast=10),
-        _step(rate=3, slow=10),
-        _step(rate=4, fast=10),
+        _step(rate=rate, **({"fast": 10} if each == "y" else {"slow": 10}))
+        for rate, each in enumerate(kept, start=1)
     ]
 
-    assert 2 == ladder.capacity(climbed, WITHIN_100_MS)
-    assert 0 == ladder.capacity(climbed[2:], WITHIN_100_MS)
+    assert carried == ladder.capacity(climbed, WITHIN_100_MS)
 
 
 def test_concurrency_is_how_long_they_take_by_how_many_come() -> None:

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from loadtests.generator.market import CARD, HOME, Account, Market, new_account, order_of, registration
-from loadtests.generator.scenarios import Scenario
+from loadtests.generator.scenarios import ORDERS_PER_VISIT, Scenario
 from loadtests.generator.shop import Visitor
 
 WEBHOOK_SECRET = "MERCATO_LOAD_WEBHOOK_SECRET"  # noqa: S105 -- the name of a variable
@@ -171,6 +171,12 @@ ASKS: Mapping[str, Mapping[str, tuple[Scenario, int]]] = {
     "notification": {"GET /api/notifications": (_see_notifications, 11)},
 }
 """Of each service, by route, what is asked and how often in a hundred visits."""
+
+
+def an_order(service: str) -> float:
+    """How many requests the service is asked for each order, looking around included."""
+    return sum(weight for _, weight in ASKS[service].values()) / (100 * ORDERS_PER_VISIT)
+
 
 PLACING = "orders placed"
 """Nothing but orders, which make messages for all services."""

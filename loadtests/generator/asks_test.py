@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests import objectives
+from loadtests import forecast, objectives
 from loadtests.generator import asks, scenarios
 from loadtests.generator.loopback import well
 from loadtests.generator.market import Account, Market
@@ -57,6 +57,14 @@ def test_a_few_seconds_have_the_same_shares_as_all_of_a_run(service: str) -> Non
         dealt = Counter(of[asks.pick(service, seed, turn * size + number)] for number in range(size))
         assert {route: count / size for route, count in dealt.items()} == pytest.approx(shares)
     assert 1 == pytest.approx(sum(shares.values()))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_forecast_has_an_order_ask_as_much_as_visits_do(service: str) -> None:
+    """What a profile is of is what the forecast counts."""
+    said = forecast.load(OBJECTIVES.with_name("forecast.toml")).an_order[service].requests
+
+    assert asks.an_order(service) == pytest.approx(said, abs=0.005)
 
 
 def test_the_shares_are_about_those_of_the_visits() -> None:

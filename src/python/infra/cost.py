@@ -174,6 +174,10 @@ def _balancer(place: Place, case: Case) -> Iterator[Line]:
 def _service(place: Place, case: Case) -> Iterator[Line]:
     service = Service(case.deployment, place)
     yield from _fargate(service, case.tasks[service.name].deployed, case)
+    # What ECS publishes each minute is free.
+    monitored = place.properties.get("MonitoringConfiguration", {}).get("MetricConfigurations", [])
+    names = [name for each in monitored for name in each["MetricNames"]]
+    yield Line(WATCHING, "metrics below a minute", "metric.fast", len(names))
 
 
 def _fargate(service: Service, count: int, case: Case) -> Iterator[Line]:
@@ -274,13 +278,17 @@ def _firewall(place: Place, case: Case) -> Iterator[Line]:
 def _alarm(place: Place, _: Case) -> Iterator[Line]:
     """By the metrics that it looks at; an expression over them is none."""
     metrics = [each for each in place.properties.get("Metrics", []) if "MetricStat" in each]
-    yield Line(WATCHING, "alarms", "alarm.metric", len(metrics) or 1)
+    fast = place.properties.get("Period", _MINUTE_S) < _MINUTE_S
+    yield Line(WATCHING, "alarms", "alarm.fast" if fast else "alarm.metric", len(metrics) or 1)
 
 
 def _scaling(place: Place, _: Case) -> Iterator[Line]:
     """Tracking a target makes two alarms of its own: one above, one below."""
-    if place.properties["PolicyType"] == "TargetTrackingScaling":
-        yield Line(WATCHING, "alarms", "alarm.metric", 2)
+    tracked = place.properties.get("TargetTrackingScalingPolicyConfiguration")
+    if tracked is not None:
+        metric = tracked.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType", "")
+        fast = metric.endswith("HighResolution")
+        yield Line(WATCHING, "alarms", "alarm.fast" if fast else "alarm.metric", 2)
 
 
 def _composite(_: Place, __: Case) -> Iterator[Line]:

@@ -106,6 +106,24 @@ def test_an_alarm_costs_by_what_it_looks_at() -> None:
     assert [1, 2] == [line.quantity for place in (one, two) for line in cost._alarm(place, case)]
 
 
+def test_what_looks_more_often_than_each_minute_costs_more() -> None:
+    """An alarm, those that tracking makes of its own, and the metrics themselves."""
+    case = cost.case(Deployment("dev", {}))
+
+    def tracking(metric: str) -> Place:
+        specified = {"PredefinedMetricSpecification": {"PredefinedMetricType": metric}}
+        kind = "AWS::ApplicationAutoScaling::ScalingPolicy"
+        return a_place(kind, TargetTrackingScalingPolicyConfiguration=specified)
+
+    usual, fast = "ECSServiceAverageCPUUtilization", "ECSServiceAverageCPUUtilizationHighResolution"
+    alarms = [a_place("AWS::CloudWatch::Alarm", MetricName="x", Period=period) for period in (60, 20)]
+    assert ["alarm.metric", "alarm.fast"] == [
+        line.price for each in alarms for line in cost._alarm(each, case)
+    ]
+    lines = [line for metric in (usual, fast) for line in cost._scaling(tracking(metric), case)]
+    assert [("alarm.metric", 2), ("alarm.fast", 2)] == [(line.price, line.quantity) for line in lines]
+
+
 def test_an_order_makes_as_many_messages_as_the_topology_says() -> None:
     """Six events, which three services hear of: measured at the broker, there were nine."""
     assert (6, 9) == (len(cost.EVENTS), cost.MESSAGES)

@@ -140,9 +140,14 @@ class Derivation:
         return self.forecast.an_order[self.service]
 
     @cached_property
+    def requests_per_s(self) -> float:
+        """Requests that a task carries: by the lowest of its measurements, and by all of them together."""
+        return min(self.profile.requests.capacity_per_s.lowest, self.queueing.kept_per_s)
+
+    @cached_property
     def orders_per_s(self) -> float:
-        """Orders a second of the shop that a task carries, by the lowest of its measurements."""
-        busy = self.asked.requests / self.profile.requests.capacity_per_s.lowest
+        """Orders a second of the shop that a task carries."""
+        busy = self.asked.requests / self.requests_per_s
         if self.profile.messages:
             busy += self.asked.messages / self.profile.messages.drain_per_s.lowest
         return 1 / busy
@@ -197,12 +202,17 @@ class Derivation:
     def carried(self) -> Said:
         """`orders_per_s_and_task`."""
         requests, messages = self.profile.requests, self.profile.messages
-        takes = f", and takes {messages.drain_per_s.lowest:g} messages a second" if messages else ""
+        times = self.profile.measured.repetitions
+        by_all = self.requests_per_s < requests.capacity_per_s.lowest
+        by = f"all {times} measurements together" if by_all else f"the lowest of {times} measurements"
+        takes = (
+            f", and takes {messages.drain_per_s.lowest:g} messages, the lowest of them" if messages else ""
+        )
         return Said(
             round(self.orders_per_s, 3),
             f"An order asks for {self.asked.requests:g} requests and {self.asked.messages:g} messages. A "
-            f"task carries {requests.capacity_per_s.lowest:g} requests a second within the "
-            f"objectives{takes}: the lowest of {self.profile.measured.repetitions} measurements.",
+            f"task carries {self.requests_per_s:.4g} requests a second within the objectives, by {by}"
+            f"{takes}.",
         )
 
     @property

@@ -46,6 +46,18 @@ def test_a_task_carries_what_the_lowest_of_its_measurements_says() -> None:
     assert 9 == pytest.approx(derived(testing.profile(vary=0.1), testing.forecast(requests=2)).orders_per_s)
 
 
+def test_a_task_carries_no_more_than_all_repetitions_together_keep() -> None:
+    """Each alone is judged by a few seconds, and may have been lucky: 22 each, and 20 by the curve of all."""
+    measured = testing.profile(capacity_per_s=20)
+    requests = measured.requests.model_copy(update={"capacity_per_s": testing.spread(22)})
+    found = derived(measured.model_copy(update={"requests": requests}), testing.forecast(requests=2))
+
+    assert 10 == pytest.approx(found.orders_per_s)
+    assert (
+        "20 requests a second within the objectives, by all 3 measurements together" in found.carried.because
+    )
+
+
 def test_messages_take_their_part_of_what_a_task_carries() -> None:
     """A request takes a 20th of a second, three messages take three 60ths of one."""
     assert 10 == pytest.approx(with_queue().orders_per_s)

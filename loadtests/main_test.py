@@ -61,10 +61,11 @@ def test_derive_of_a_service_without_a_profile_is_refused_and_writes_nothing(
     checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Also of those that have one."""
+    before = (checkout.scaling / "order.toml").read_bytes()
     assert "measure it by ./pants load capacity --service user." in refused(
         capsys, checkout, "derive", "order", "user"
     )
-    assert "by hand" == checkout.deployed("order").provenance.kind
+    assert before == (checkout.scaling / "order.toml").read_bytes()
 
 
 def test_an_objective_that_no_number_of_tasks_meets_is_refused(

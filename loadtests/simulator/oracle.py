@@ -46,7 +46,7 @@ def needed(queueing: Queueing, demand: Demand, floor: int, hot: float = 1.0) -> 
     """The fewest tasks of each tick, when each carries `hot` times what it does within the objectives."""
     ticks = demand.ticks
     shape = (ticks, TICK_S)
-    capacity = queueing.profile.requests.capacity_per_s.median * hot
+    capacity = min(queueing.profile.requests.capacity_per_s.median, queueing.kept_per_s) * hot
     alike = queueing.requests_per_s / queueing.messages_per_s
     requests = demand.requests_per_s[: ticks * TICK_S].reshape(shape)
     messages = demand.messages_per_s[: ticks * TICK_S].reshape(shape)

@@ -91,6 +91,23 @@ class Queueing:
         """The share of each route that is slow, by rates of a task below saturation: routes by rates."""
         return np.array([np.exp(np.interp(rate_per_s, self._rates, line)) for line in self._log_slow])
 
+    @cached_property
+    def kept_per_s(self) -> float:
+        """The highest rate of a task up to which its curve keeps every objective.
+
+        Repetitions are judged by themselves, each by a few seconds; the curve is of all of them together.
+        """
+        allowed = np.log(self.allowed) + 1e-9
+        points = zip(self._rates, self._log_slow.T, strict=True)
+        before, faster = next(points)
+        for rate, slower in points:
+            missed = slower > allowed
+            if missed.any():
+                share = ((allowed - faster)[missed] / (slower - faster)[missed]).min()
+                return float(before + max(0.0, share) * (rate - before))
+            before, faster = rate, slower
+        return float(before)
+
     def latency_ms(self, route: str, quantile: float, rate_per_s: float) -> float:
         """A quantile of a route's time, at a rate of a task below saturation."""
         curve, quantiles = self.profile.requests.curve, self.profile.requests.quantiles

@@ -33,6 +33,14 @@ def test_more_is_slow_the_more_is_asked() -> None:
     assert shares == sorted(shares)
 
 
+def test_the_objectives_are_kept_up_to_where_the_curve_crosses_what_may_be_slow() -> None:
+    """At 20 a second as it was made; a tighter bound is crossed before, and one that is never is not."""
+    assert CAPACITY == pytest.approx(queueing().kept_per_s)
+    tighter = queueing(Objective(percentile=99, bound_ms=200))
+    assert 0.01 == pytest.approx(float(tighter.slow(np.array([tighter.kept_per_s]))[0, 0]), rel=1e-6)
+    assert 1.1 * CAPACITY == pytest.approx(queueing(Objective(percentile=60, bound_ms=9000)).kept_per_s)
+
+
 def test_a_bound_between_two_quantiles_is_read_between_them() -> None:
     """More are beyond a tighter one than 1%, and fewer than the half that is beyond the median."""
     assert 0.01 < slow(CAPACITY, Objective(percentile=99, bound_ms=200)) < 0.5

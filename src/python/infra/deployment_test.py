@@ -8,6 +8,7 @@ import pytest
 
 from contracts.services import SERVICES
 from infra.deployment import Deployment, UnknownExport, read
+from infra.scaling.policy import load
 from infra.template import Template
 
 
@@ -89,7 +90,8 @@ def test_every_service_is_found_with_what_it_is_given(prod: dict[str, Template])
     services = {service.name: service for service in Deployment("prod", prod).services()}
     assert set(SERVICES) == set(services)
     order = services["order"]
-    assert (3, 20) == order.bounds
+    bounds = load("order").bounds
+    assert (bounds.minimum, bounds.maximum) == order.bounds
     assert ["order"] == [place.stack for place in order.given("AWS::RDS::DBInstance")][:1]
     topics = {place.properties["TopicName"] for place in order.granted("sns:Publish", "AWS::SNS::Topic")}
     assert {"mercato-prod-order-events", "mercato-prod-notification-events"} == topics

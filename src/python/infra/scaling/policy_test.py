@@ -1,18 +1,19 @@
-"""Scaling files: those that are there, the numbers that are promised, and what is refused."""
+"""Scaling files: those that are there, of what they are, and what is refused."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from contracts.services import SERVICES
 from infra.scaling import policy
-from infra.scaling.policy import Bounds, PolicyError, QueueSteps, Saturation, Step, TargetTracking, Task, load
+from infra.scaling.policy import PolicyError, Saturation, load
 
 _FOLDER = Path(policy.__file__).parent
+_PROFILES = Path("loadtests/profiles")
 WHOLE = """\
 service = "order"
 orders_per_s_and_task = 12
@@ -81,66 +82,13 @@ def test_there_is_no_file_of_a_service_that_is_not_there() -> None:
     assert set(SERVICES) == {path.stem for path in _FOLDER.glob("*.toml")}
 
 
-CPU_70 = TargetTracking(metric="cpu", target_percent=70, scale_in_cooldown_s=180, scale_out_cooldown_s=60)
-NEIGHBOURLY = QueueSteps(
-    cooldown_s=120,
-    steps=(
-        Step(from_messages=0, add_tasks=0),
-        Step(from_messages=50, add_tasks=1),
-        Step(from_messages=200, add_tasks=3),
-        Step(from_messages=1000, add_tasks=5),
-    ),
-)
-
-
-@pytest.mark.parametrize(
-    ("service", "task", "bounds", "tracking", "queue"),
-    [
-        (
-            "user",
-            (256, 512),
-            (2, 2, 10),
-            (
-                CPU_70,
-                TargetTracking(
-                    metric="memory", target_percent=80, scale_in_cooldown_s=180, scale_out_cooldown_s=60
-                ),
-            ),
-            None,
-        ),
-        (
-            "order",
-            (512, 1024),
-            (3, 3, 20),
-            (
-                TargetTracking(
-                    metric="cpu", target_percent=60, scale_in_cooldown_s=300, scale_out_cooldown_s=30
-                ),
-            ),
-            QueueSteps(
-                cooldown_s=120,
-                steps=(
-                    Step(from_messages=0, add_tasks=0),
-                    Step(from_messages=10, add_tasks=2),
-                    Step(from_messages=50, add_tasks=5),
-                    Step(from_messages=100, add_tasks=10),
-                ),
-            ),
-        ),
-        ("product", (256, 512), (2, 2, 8), (CPU_70,), None),
-        ("payment", (256, 512), (2, 2, 10), (CPU_70,), NEIGHBOURLY),
-        ("notification", (256, 512), (2, 2, 8), (CPU_70,), NEIGHBOURLY),
-    ],
-)
-def test_the_numbers_are_those_that_are_promised(
-    service: str, task: Any, bounds: Any, tracking: Any, queue: Any
-) -> None:
-    """Tasks, bounds, what is kept, what a queue adds: a file that is changed shows here what it changes."""
-    made = load(service)
-    (cpu, memory), (least, desired, most) = task, bounds
-    assert Task(cpu=cpu, memory_mib=memory) == made.task
-    assert Bounds(minimum=least, desired=desired, maximum=most) == made.bounds
-    assert (tracking, queue, ()) == (made.target_tracking, made.queue, made.scheduled)
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_was_measured_is_of_the_profile_that_there_is(service: str) -> None:
+    """A file that is older than its profile fails here: ./pants load derive writes it anew."""
+    provenance = load(service).provenance
+    if provenance.kind == "measured":
+        profile = (_PROFILES / f"{service}.toml").read_bytes()
+        assert f"sha256:{hashlib.sha256(profile).hexdigest()}" == provenance.profile
 
 
 def test_a_file_may_have_other_bounds_from_a_time_on(tmp_path: Path) -> None:

@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from infra.stacks.testing import (
-    Step,
-    Steps,
-    Tracking,
-    bounds,
-    health,
-    instance,
-    routing,
-    size,
-    steps,
-    trackings,
-    variables,
-)
+from infra.stacks.testing import health, instance, routing, variables
 from infra.testing import Deployment
 
 
@@ -28,27 +16,10 @@ def test_the_database_is_a_t3_micro(anywhere: Deployment) -> None:
     } == instance(anywhere["notification"])
 
 
-def test_there_are_two_small_tasks_at_first(anywhere: Deployment) -> None:
-    """A quarter of a vCPU and 512 MiB each."""
-    assert ("256", "512", 2) == size(anywhere["notification"])
-
-
 def test_it_answers_notifications_at_priority_500(anywhere: Deployment) -> None:
     """After payments."""
     assert (["/api/notifications", "/api/notifications/*"], 500) == routing(anywhere["notification"])
     assert ("/health", 30, 5, 3) == health(anywhere["notification"])
-
-
-def test_it_scales_from_2_to_8_by_cpu_and_its_queue(anywhere: Deployment) -> None:
-    """A campaign fills the queue before it warms a CPU."""
-    template = anywhere["notification"]
-    assert (2, 8) == bounds(template)
-    assert {Tracking("ECSServiceAverageCPUUtilization", 70, 180, 60)} == trackings(template)
-    assert Steps(
-        "${messaging:NotificationQueue.QueueName}",
-        120,
-        (Step(50, 200, 1), Step(200, 1000, 3), Step(1000, None, 5)),
-    ) == steps(template)
 
 
 def test_with_a_domain_it_sends_as_that(with_domain: Deployment) -> None:

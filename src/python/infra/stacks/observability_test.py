@@ -9,6 +9,7 @@ import pytest
 
 from contracts.services import SERVICES
 from contracts.topology import QUEUES, SUBSCRIPTIONS, Queue
+from infra.scaling.policy import load
 from infra.template import Resource
 from infra.testing import Deployment, dimensions, may, named, rights, statements
 
@@ -117,10 +118,13 @@ def test_every_alarm_tells_the_topic_of_both_its_ends(anywhere: Deployment) -> N
         for service in SERVICES
         for speed in ("Fast", "Medium", "Slow")
         for window in ("Long", "Short")
-    } | {
-        (service, "ServiceFargateTaskCountTargetQueueUpperAlarm")
-        for service in ("order", "payment", "notification")
     }
+    for service in SERVICES:
+        scaling = load(service)
+        adds = {"Queue": scaling.queue, "Saturation": scaling.saturation}
+        expected |= {
+            (service, f"ServiceFargateTaskCountTarget{name}UpperAlarm") for name, each in adds.items() if each
+        }
     assert expected == silent
 
 

@@ -25,21 +25,21 @@ def template() -> Template:
     shared = SharedStack(app, dev)
     messaging = MessagingStack(app, dev, shared)
     alerts = ObservabilityStack(app, dev, shared).alerts
-    return Template.from_stack(PlainStack(app, "product", Ground(dev, shared, messaging, alerts)))
+    return Template.from_stack(PlainStack(app, "user", Ground(dev, shared, messaging, alerts)))
 
 
 def test_it_has_a_database_and_the_routes_of_its_name(template: Template) -> None:
     """Of the smallest size, at the priority of its place among the services."""
     template.has_resource_properties(
-        "AWS::RDS::DBInstance", {"DBInstanceClass": "db.t3.micro", "DBName": "mercato_product"}
+        "AWS::RDS::DBInstance", {"DBInstanceClass": "db.t3.micro", "DBName": "mercato_user"}
     )
     paths = {
         "Field": "path-pattern",
-        "PathPatternConfig": {"Values": ["/api/products", "/api/products/*"]},
+        "PathPatternConfig": {"Values": ["/api/users", "/api/users/*"]},
     }
     template.has_resource_properties(
         "AWS::ElasticLoadBalancingV2::ListenerRule",
-        {"Conditions": [paths], "Priority": 100 * (1 + SERVICES.index("product"))},
+        {"Conditions": [paths], "Priority": 100 * (1 + SERVICES.index("user"))},
     )
 
 

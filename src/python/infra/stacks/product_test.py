@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.stacks.testing import Tracking, bounds, health, routing, secrets, size, trackings, variables
+from infra.stacks.testing import health, routing, secrets, variables
 from infra.testing import Deployment, named
 
 
@@ -28,21 +28,10 @@ def test_there_is_a_writer_and_in_prod_a_reader(anywhere: Deployment) -> None:
     assert {0, 1} >= {each["PromotionTier"] for each in instances.values()}
 
 
-def test_there_are_two_small_tasks_at_first(anywhere: Deployment) -> None:
-    """A quarter of a vCPU and 512 MiB each."""
-    assert ("256", "512", 2) == size(anywhere["product"])
-
-
 def test_it_answers_products_at_priority_300(anywhere: Deployment) -> None:
     """After orders."""
     assert (["/api/products", "/api/products/*"], 300) == routing(anywhere["product"])
     assert ("/health", 30, 5, 3) == health(anywhere["product"])
-
-
-def test_it_scales_from_2_to_8_by_cpu(anywhere: Deployment) -> None:
-    """At 70 %."""
-    assert (2, 8) == bounds(anywhere["product"])
-    assert {Tracking("ECSServiceAverageCPUUtilization", 70, 180, 60)} == trackings(anywhere["product"])
 
 
 def test_it_finds_the_cache_where_it_takes_writes(anywhere: Deployment) -> None:

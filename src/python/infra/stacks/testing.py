@@ -105,15 +105,19 @@ def trackings(template: Template) -> set[Tracking]:
     }
 
 
-def steps(template: Template) -> Steps:
-    """How the service scales by its queue: the alarm's threshold, and the policy's distances from it."""
-    (policy,) = [
+def steps(template: Template) -> Steps | None:
+    """How the service scales by its queue, if it does: by the alarm's threshold and distances from it."""
+    found = [
         policy
         for policy in template.resources("AWS::ApplicationAutoScaling::ScalingPolicy")
         if policy.properties["PolicyType"] == "StepScaling"
+        and policy.properties["StepScalingPolicyConfiguration"]["AdjustmentType"] == "ChangeInCapacity"
     ]
+    if not found:
+        return None
+    (policy,) = found
     said = policy.properties["StepScalingPolicyConfiguration"]
-    assert ("ChangeInCapacity", "Maximum") == (said["AdjustmentType"], said["MetricAggregationType"])
+    assert "Maximum" == said["MetricAggregationType"]
     (alarm,) = [
         alarm.properties
         for alarm in template.resources("AWS::CloudWatch::Alarm")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.stacks.testing import Tracking, bounds, health, instance, routing, secrets, size, trackings
+from infra.stacks.testing import health, instance, routing, secrets
 from infra.testing import Deployment, named
 
 
@@ -17,11 +17,6 @@ def test_the_database_is_a_t3_micro_that_grows_from_20_to_100_gib(anywhere: Depl
     assert "postgres" == named(anywhere["user"], "DatabaseInstance").properties["Engine"]
 
 
-def test_there_are_two_small_tasks_at_first(anywhere: Deployment) -> None:
-    """A quarter of a vCPU and 512 MiB each."""
-    assert ("256", "512", 2) == size(anywhere["user"])
-
-
 def test_it_answers_users_at_priority_100(anywhere: Deployment) -> None:
     """Before all others."""
     assert (["/api/users", "/api/users/*"], 100) == routing(anywhere["user"])
@@ -30,15 +25,6 @@ def test_it_answers_users_at_priority_100(anywhere: Deployment) -> None:
 def test_its_health_is_asked_for_each_30_seconds(anywhere: Deployment) -> None:
     """For five at most; three failures end a task."""
     assert ("/health", 30, 5, 3) == health(anywhere["user"])
-
-
-def test_it_scales_from_2_to_10_by_cpu_and_memory(anywhere: Deployment) -> None:
-    """CPU at 70 %, memory at 80 %; in after three minutes, out after one."""
-    assert (2, 10) == bounds(anywhere["user"])
-    assert {
-        Tracking("ECSServiceAverageCPUUtilization", 70, 180, 60),
-        Tracking("ECSServiceAverageMemoryUtilization", 80, 180, 60),
-    } == trackings(anywhere["user"])
 
 
 def test_the_signing_keys_are_given_to_it_alone(anywhere: Deployment) -> None:

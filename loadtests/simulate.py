@@ -60,10 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Replay, print and plot; returns the exit status."""
     checkout = Checkout(arguments.root)
     days = _days(arguments, checkout)
-    services = checkout.chosen(arguments.services)
-    replays = [each for service in services for each in _replays(checkout, service, days)]
-    real = {service: runs for service in services if (runs := checkout.real_runs(service))}
-    said = _said(checkout, replays, real)
+    said, replays, real = _played(checkout, checkout.chosen(arguments.services), days)
     sys.stdout.write(said)
     if arguments.output:
         _write(arguments.output, checkout, said, replays, real)
@@ -72,11 +69,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def page(checkout: Checkout) -> str:
     """What `--output` writes of all that has a profile, but for the pictures."""
-    services = checkout.chosen(())
-    days = shapes.days_of(checkout.forecast, _SEED)
+    return _page(*_played(checkout, checkout.chosen(()), shapes.days_of(checkout.forecast, _SEED)))
+
+
+def _played(
+    checkout: Checkout, services: Sequence[str], days: Sequence[Shape]
+) -> tuple[str, Sequence[Replay], Mapping[str, RealRuns]]:
+    """What is said of the days, and of what it is said."""
     replays = [each for service in services for each in _replays(checkout, service, days)]
     real = {service: runs for service in services if (runs := checkout.real_runs(service))}
-    return _page(_said(checkout, replays, real), replays, real)
+    return _said(checkout, replays, real), replays, real
 
 
 def _replays(checkout: Checkout, service: str, days: Sequence[Shape]) -> Sequence[Replay]:

@@ -31,7 +31,8 @@ def test_groups_of_version_1_have_the_size_of_the_task(tmp_path: Path) -> None:
         (cpu / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")
     )
     assert str(512 * 2**20) == (memory / "memory.limit_in_bytes").read_text()
-    assert [cpu, memory] == list(Cgroup([cpu, memory]).folders)
+    assert isinstance(held, Cgroup)
+    assert [cpu, memory] == list(held.folders)
 
 
 def test_a_group_of_version_2_has_the_size_of_the_task(tmp_path: Path) -> None:

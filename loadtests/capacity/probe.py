@@ -8,7 +8,7 @@ import statistics
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from infra.scaling.policy import Task
@@ -226,10 +226,8 @@ class Probe:
                 )
         return ladder.steps(up, offered.record, used, list(self.objectives))
 
-    @contextmanager
-    def _quiet(self) -> Iterator[None]:
-        with self._still(_KEYS, *ASKED.get(self.stage.service, ())):
-            yield
+    def _quiet(self) -> AbstractContextManager[None]:
+        return self._still(_KEYS, *ASKED.get(self.stage.service, ()))
 
     def _next_seed(self) -> int:
         self._seed += 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,7 @@ from loadtests.capacity import process
 from loadtests.capacity.process import Left
 from loadtests.capacity.queue import client
 from loadtests.errors import LoadError
+from loadtests.generator.process import free_port
 from loadtests.generator.target import Target
 
 # Packaged first, where it was not before.
@@ -89,7 +89,7 @@ def stage(root: Path, service: str, replicas: int = 1) -> Iterator[Stage]:
         state, log = folder / "state", folder / "up.log"
         # fmt: off
         command = [
-            str(root / "pants"), "up", "--port", str(_free_port()), "--state", str(state),
+            str(root / "pants"), "up", "--port", str(free_port()), "--state", str(state),
             "--leave", service, "--replicas", f"{service}={replicas}",
         ]
         # fmt: on
@@ -130,9 +130,3 @@ def _close(shop: subprocess.Popen[bytes]) -> None:
         shop.wait(_CLOSES_WITHIN_S)
     except subprocess.TimeoutExpired:
         shop.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -136,7 +135,7 @@ def distributed(arguments: argparse.Namespace) -> Sequence[str]:
             *("--master-bind-host", arguments.bind_host, "--master-bind-port", str(arguments.bind_port)),
         )
     if arguments.processes > 1:
-        port = str(_free_port())
+        port = str(process.free_port())
         return (
             *("--processes", str(arguments.processes), "--master-host", _LOOPBACK, "--master-port", port),
             *("--master-bind-host", _LOOPBACK, "--master-bind-port", port),
@@ -208,12 +207,6 @@ def _commit(root: Path) -> str:
     except (OSError, subprocess.CalledProcessError):
         return os.environ.get("GIT_COMMIT", "unknown")
     return named.stdout.strip() + (" with changes" if changed.stdout else "")
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind((_LOOPBACK, 0))
-        return int(found.getsockname()[1])
 
 
 def _add_shape(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,3 +40,10 @@ def become(command: Sequence[str], environment: Mapping[str, str]) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(command[0], list(command), dict(environment))  # noqa: S606 -- our own interpreter, no shell
+
+
+def free_port() -> int:
+    """A port of loopback on which nobody listens now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,6 @@ from contracts.routes import path_of
 if TYPE_CHECKING:
     import envoy  # noqa: F401 -- names the distribution that brings the program to the build
 
-# As the API gateway of the deployment has it: 2000 requests a second, bursts of 5000.
-RATE_PER_S, BURST = 2000, 5000
 MAX_BODY_BYTES = 1024 * 1024  # chassis.body_limit refuses what is larger, too
 
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
@@ -43,16 +42,32 @@ _PROBLEMS = {
 _RETRY_AFTER = frozenset({429, 502, 503, 504})
 
 
+@dataclass(frozen=True)
+class Limit:
+    """How many requests customers may make: as at the API gateway of the deployment, unless told."""
+
+    per_s: int = 2000
+    burst: int = 5000
+
+
 class Gateway:
     """Envoy's process, and the files that tell it where the replicas of each service are."""
 
     def __init__(
-        self, directory: Path, *, log: Path, port: int, internal_port: int, services: Sequence[str]
+        self,
+        directory: Path,
+        *,
+        log: Path,
+        port: int,
+        internal_port: int,
+        services: Sequence[str],
+        limit: Limit = Limit(),
     ) -> None:
         """`directory` takes the configuration."""
         self.port = port
         self.internal_port = internal_port
         self._services = services
+        self._limit = limit
         self._directory = directory
         self._config = directory / "gateway.json"
         program = installation("envoy") / "_bin" / "envoy"
@@ -73,7 +88,7 @@ class Gateway:
     def start(self) -> None:
         """Write the configuration and start Envoy; see `wait_ready`."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = configuration(self.port, self.internal_port, self._directory, self._services)
+        made = configuration(self.port, self.internal_port, self._directory, self._services, self._limit)
         _replace(self._config, made)
         for service in self._services:
             if not self._endpoints(service).exists():
@@ -97,13 +112,15 @@ class Gateway:
         return self._directory / f"{service}.endpoints.json"
 
 
-def configuration(port: int, internal_port: int, directory: Path, services: Sequence[str]) -> dict[str, Any]:
+def configuration(
+    port: int, internal_port: int, directory: Path, services: Sequence[str], limit: Limit
+) -> dict[str, Any]:
     """Envoy's whole configuration; the endpoints of each service are read from files in `directory`."""
     return {
         "node": {"id": "gateway", "cluster": "mercato"},
         "static_resources": {
             "listeners": [
-                _listener("public", port, services, [_rate_limit(), _buffer()]),
+                _listener("public", port, services, [_rate_limit(limit), _buffer()]),
                 _listener("internal", internal_port, services, []),
             ],
             "clusters": [_cluster(service, directory) for service in services],
@@ -244,13 +261,13 @@ def _cluster(service: str, directory: Path) -> dict[str, Any]:
     }
 
 
-def _rate_limit() -> dict[str, Any]:
+def _rate_limit(limit: Limit) -> dict[str, Any]:
     always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
     return _filter(
         "local_ratelimit",
         f"{_EXTENSIONS}.filters.http.local_ratelimit.v3.LocalRateLimit",
         stat_prefix="public",
-        token_bucket={"max_tokens": BURST, "tokens_per_fill": RATE_PER_S, "fill_interval": "1s"},
+        token_bucket={"max_tokens": limit.burst, "tokens_per_fill": limit.per_s, "fill_interval": "1s"},
         filter_enabled=always,
         filter_enforced=always,
     )

@@ -342,8 +342,7 @@ RESERVED = 5
 def test_a_database_has_connections_for_as_many_tasks_as_there_may_be(service: str) -> None:
     """Each task has a pool and a listener; else it is the load that takes the service down."""
     stack, container = containers("prod", service)[0]
-    pool = settings_of(service).model_fields["database_pool_size"].default
-    pool = int(variables(stack, container).get("DATABASE_POOL_SIZE", pool))
+    pool = int(variables(stack, container)["DATABASE_POOL_SIZE"])
     (target,) = stack.of_type("AWS::ApplicationAutoScaling::ScalableTarget")
     sizes = [each["DBInstanceClass"] for each in stack.of_type("AWS::RDS::DBInstance")]
     clusters = stack.of_type("AWS::RDS::DBCluster")

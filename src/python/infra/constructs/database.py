@@ -21,6 +21,14 @@ PORT = 5432
 USER = "mercato"
 
 _GIB = 1024**3
+# By the memory that there is:
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html#RDS_Limits.MaxConnections
+_CONNECTIONS = {"micro": 112, "small": 225}
+# By the most capacity, and not by that of the moment:
+# https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.setting-capacity.html
+_CONNECTIONS_OF_ACU = {1: 189, 4: 823, 8: 1669}
+# Of PostgreSQL for its superusers (superuser_reserved_connections), and of RDS for itself.
+_RESERVED = 5
 # The major version alone: AWS keeps the minor one up to date. It is that which the shop runs on one machine.
 _POSTGRES = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_18)
 _AURORA = rds.DatabaseClusterEngine.aurora_postgres(version=rds.AuroraPostgresEngineVersion.VER_18_4)
@@ -36,14 +44,24 @@ class InstanceSize:
     backup_days: int
     performance_insights: bool = False
 
+    @property
+    def connections(self) -> int:
+        """How many there may be at once."""
+        return _CONNECTIONS[self.kind.split(".")[-1]]
+
 
 @dataclass(frozen=True)
 class ServerlessSize:
     """Aurora capacity units: of 2 GiB of memory each."""
 
     minimum_acu: float
-    maximum_acu: float
+    maximum_acu: int
     backup_days: int
+
+    @property
+    def connections(self) -> int:
+        """How many there may be at once."""
+        return _CONNECTIONS_OF_ACU[self.maximum_acu]
 
 
 class Database(Construct):
@@ -66,6 +84,7 @@ class Database(Construct):
     ) -> None:
         super().__init__(scope, "Database")
         self.name = f"mercato_{service}"
+        self.connections = size.connections
         self._environment = environment
         self._vpc = vpc
         self.group = ec2.SecurityGroup(
@@ -80,6 +99,10 @@ class Database(Construct):
         """Let the tasks of `peer` connect."""
         self.group.add_ingress_rule(peer, ec2.Port.tcp(PORT), "the service")
 
+    def pool_of_each(self, tasks: int) -> int:
+        """How many connections each of so many tasks may keep in its pool, beside one that listens."""
+        return (self.connections - _RESERVED) // tasks - 1
+
     @property
     def url(self) -> str:
         """Where it is, without a password. It insists on TLS."""
@@ -87,7 +110,6 @@ class Database(Construct):
 
     def _instance(self, size: InstanceSize, alerts: sns.ITopic) -> None:
         environment = self._environment
-        _, _, kind = size.kind.partition(".")
         instance = rds.DatabaseInstance(
             self,
             "Instance",
@@ -123,8 +145,7 @@ class Database(Construct):
             alerts,
             cpu=instance.metric_cpu_utilization(),
             connections=instance.metric_database_connections(),
-            # By memory, 1 GiB has 112: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
-            most_connections=105 if kind == "micro" else 210,
+            most_connections=size.connections * 15 // 16,
         )
         alarm(
             self,
@@ -172,8 +193,7 @@ class Database(Construct):
             alerts,
             cpu=cluster.metric_cpu_utilization(),
             connections=cluster.metric_database_connections(),
-            # Four fifths of what there are, by the most capacity and not by that of the moment: 823 of 4 ACU.
-            # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.setting-capacity.html
+            # Less than four fifths of what there are.
             most_connections=round(160 * size.maximum_acu),
         )
 

@@ -59,7 +59,7 @@ class Spec:
     publishes: tuple[Topic, ...] = ()
     consumes: Queue | None = None
     health_timeout_s: int = 5
-    pool_size: int | None = None  # what settings.py says, where its database has that many for each task
+    pool_size: int = 12  # at most: fewer, where the database has not as many for each task that there may be
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, ecs.Secret] = field(default_factory=dict)
     statements: Sequence[iam.PolicyStatement] = ()
@@ -272,13 +272,14 @@ class Service(Construct):
             "ENVIRONMENT": self._environment.name,
             "DATABASE_URL": self._database.url,
             "DATABASE_SECRET_ARN": self._database.secret.secret_arn,
+            "DATABASE_POOL_SIZE": str(
+                min(spec.pool_size, self._database.pool_of_each(self._policy.bounds.maximum))
+            ),
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
             # As the rule in X-Ray has it, which OpenTelemetry's SDK does not ask for.
             "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
             "OTEL_TRACES_SAMPLER_ARG": str(SAMPLED),
         }
-        if spec.pool_size is not None:
-            variables["DATABASE_POOL_SIZE"] = str(spec.pool_size)
         for topic in spec.publishes:
             variables[f"{_variable(topic.name)}_TOPIC_ARN"] = messaging.topics[topic].topic_arn
         if spec.consumes:

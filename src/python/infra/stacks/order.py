@@ -19,7 +19,6 @@ class OrderStack(ServiceStack):
             Spec(
                 "order",
                 priority=200,
-                pool_size=9,
                 publishes=(ORDER_EVENTS, NOTIFICATION_EVENTS),
                 consumes=ORDER_QUEUE,
                 health_timeout_s=10,

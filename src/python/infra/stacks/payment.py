@@ -21,6 +21,8 @@ class PaymentStack(ServiceStack):
             Spec(
                 "payment",
                 priority=400,
+                # One for each call of the provider that waits: a micro has too few.
+                pool_size=20,
                 publishes=(PAYMENT_EVENTS,),
                 consumes=PAYMENT_QUEUE,
                 secrets={
@@ -28,6 +30,5 @@ class PaymentStack(ServiceStack):
                     "STRIPE_WEBHOOK_SECRET": ecs.Secret.from_secrets_manager(stripe, "webhook_secret"),
                 },
             ),
-            # Ten tasks hold a connection for each call of the provider that waits: a micro has too few.
             InstanceSize("t3.small", storage_gib=20, maximum_storage_gib=100, backup_days=14),
         )

@@ -9,6 +9,7 @@ import pytest
 
 from contracts.routes import path_of
 from contracts.services import SERVICES
+from infra.scaling import policy
 from infra.stacks.testing import container, routing, variables
 from infra.testing import Deployment, Right, attributes, dimensions, ingress, may, named, rights, statements
 
@@ -175,8 +176,8 @@ def every_right(deployment: Deployment) -> list[tuple[str, Right]]:
     """What every policy of every stack allows, with the stack's name."""
     return [
         (stack, Right(action, resource))
-        for stack, policy in deployment.resources("AWS::IAM::Policy")
-        for statement in statements(policy.properties["PolicyDocument"])
+        for stack, made in deployment.resources("AWS::IAM::Policy")
+        for statement in statements(made.properties["PolicyDocument"])
         for action in statement["Action"]
         for resource in statement["Resource"]
     ]
@@ -307,6 +308,16 @@ def test_a_task_is_told_where_everything_is(anywhere: Deployment, service: str) 
     assert expected.items() <= said.items()
     if service != "user":
         assert "http://user.microservices.local:8000" == said["JWKS_URL"]
+
+
+def test_tasks_share_the_connections_of_their_database(anywhere: Deployment, service: str) -> None:
+    """A pool and a listener for each task, of those that are not reserved; no more than asked for."""
+    most = {"order": 220, "payment": 220, "product": 818}.get(service, 107)
+    asked = 20 if service == "payment" else 12
+    pool = int(variables(anywhere[service], service)["DATABASE_POOL_SIZE"])
+    tasks = policy.load(service).bounds.maximum
+    assert tasks * (pool + 1) <= most
+    assert pool == asked or tasks * (pool + 2) > most
 
 
 @pytest.mark.parametrize("service", _QUEUES)
@@ -536,8 +547,8 @@ def test_what_scales_is_the_service(anywhere: Deployment, service: str) -> None:
         target.properties["ServiceNamespace"],
     )
     assert {f"${{{target.id}}}"} == {
-        policy.properties["ScalingTargetId"]
-        for policy in template.resources("AWS::ApplicationAutoScaling::ScalingPolicy")
+        scaled.properties["ScalingTargetId"]
+        for scaled in template.resources("AWS::ApplicationAutoScaling::ScalingPolicy")
     }
 
 

@@ -21,7 +21,6 @@ class UserStack(ServiceStack):
             Spec(
                 "user",
                 priority=100,
-                pool_size=9,
                 publishes=(USER_EVENTS, NOTIFICATION_EVENTS),
                 secrets={"SIGNING_KEYS": ecs.Secret.from_secrets_manager(keys)},
             ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -13,10 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from loadtests.capacity.ladder import Used
 from loadtests.errors import LoadError
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _SAMPLE_EVERY_S = 0.1
 _HEALTHY_WITHIN_S = 120.0
 _ENDS_WITHIN_S = 40.0
@@ -47,15 +47,13 @@ class Started:
         return self.process.pid
 
     def cpu_s(self) -> float:
-        """The CPU time that it has taken, all of its threads."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+        """The CPU time that it has taken, all of its threads. Raises psutil.NoSuchProcess once it is gone."""
+        times = psutil.Process(self.pid).cpu_times()
+        return float(times.user + times.system)
 
     def memory_mib(self) -> float:
-        """The memory that it holds now."""
-        status = Path(f"/proc/{self.pid}/status").read_text("utf-8")
-        kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(kib) / 1024
+        """The memory that it holds now. Raises psutil.NoSuchProcess once it is gone."""
+        return float(psutil.Process(self.pid).memory_info().rss / 2**20)
 
     def stop(self) -> None:
         """Have it finish what is under way and end."""
@@ -127,7 +125,7 @@ class Meter:
 
     def _watch(self) -> None:
         # A process that ends meanwhile has used what it has used.
-        with suppress(OSError, StopIteration):
+        with suppress(psutil.NoSuchProcess):
             while not self._over.is_set():
                 now = time.perf_counter()
                 self.samples.append((now, self.process.cpu_s(), self.process.memory_mib()))
@@ -143,13 +141,13 @@ class Meter:
 
 
 def freeze(pids: Sequence[int]) -> None:
-    """Have processes do nothing."""
+    """Have processes do nothing. Raises psutil.NoSuchProcess of one that has ended."""
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+        psutil.Process(pid).suspend()
 
 
 def thaw(pids: Sequence[int]) -> None:
     """Have them go on."""
     for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).resume()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from loadtests.replicas import RealRuns
 
 # The checkout, as the launcher says; else where the command is run.
 ROOT = Path(os.environ.get("MERCATO_ROOT", "."))
+CHANGED = " with changes"
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,17 @@ class Checkout:
         if self.deployed(service).provenance.kind == "by hand":
             return False
         return (self.scaling / f"{service}.toml").read_text("utf-8") != self.scaling_text(service)
+
+
+def commit(root: Path) -> str | None:
+    """The commit that is checked out in `root`, and whether it has changes; None without git."""
+    git = ["git", "-C", str(root)]
+    try:
+        named = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return named.stdout.strip() + (CHANGED if changed.stdout else "")
 
 
 def _policy(service: str, folder: Path) -> ScalingPolicy:

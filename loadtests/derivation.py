@@ -141,7 +141,7 @@ class Derivation:
 
     @cached_property
     def requests_per_s(self) -> float:
-        """Requests that a task carries: by the lowest of its measurements, and by all of them together."""
+        """Requests that a task carries: by the lowest of its measurements, and by the curve of them."""
         return min(self.profile.requests.capacity_per_s.lowest, self.queueing.kept_per_s)
 
     @cached_property
@@ -203,8 +203,8 @@ class Derivation:
         """`orders_per_s_and_task`."""
         requests, messages = self.profile.requests, self.profile.messages
         times = self.profile.measured.repetitions
-        by_all = self.requests_per_s < requests.capacity_per_s.lowest
-        by = f"all {times} measurements together" if by_all else f"the lowest of {times} measurements"
+        by_curve = self.requests_per_s < requests.capacity_per_s.lowest
+        by = f"the curve of {times} measurements" if by_curve else f"the lowest of {times} measurements"
         takes = (
             f", and takes {messages.drain_per_s.lowest:g} messages, the lowest of them" if messages else ""
         )

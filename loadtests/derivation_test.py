@@ -54,7 +54,7 @@ def test_a_task_carries_no_more_than_all_repetitions_together_keep() -> None:
 
     assert 10 == pytest.approx(found.orders_per_s)
     assert (
-        "20 requests a second within the objectives, by all 3 measurements together" in found.carried.because
+        "20 requests a second within the objectives, by the curve of 3 measurements" in found.carried.because
     )
 
 

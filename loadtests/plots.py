@@ -45,22 +45,28 @@ def draw(replay: Replay, path: Path) -> None:
 
 
 def draw_real(runs: RealRuns, queueing: Queueing, path: Path) -> None:
-    """Draw p95 of what is asked most over the rate: as it was measured, and as the simulator has it."""
-    route = max(queueing.profile.mix, key=lambda each: queueing.profile.mix[each])
+    """Draw p95 of all requests over the rate: as measured, with its spread, and as the simulator has it."""
     with _style():
         figure = Figure(figsize=(9, 3.5), layout="constrained")
         axes = figure.subplots()
         for run, colour in zip(runs.run, _SERIES, strict=False):
-            seen = [each for each in run.seen if route in each.p95_ms]
-            rates = [each.rate_per_s for each in seen]
-            axes.plot(rates, [each.p95_ms[route] for each in seen], "o", color=colour, markersize=4)
-            simulated = [queueing.latency_ms(route, QUANTILE, rate / run.replicas) for rate in rates]
+            rates = [each.rate_per_s for each in run.seen]
+            p95 = [each.p95_ms for each in run.seen]
+            axes.vlines(
+                rates,
+                [each.lowest for each in p95],
+                [each.highest for each in p95],
+                color=colour,
+                linewidth=0.6,
+            )
+            axes.plot(rates, [each.median for each in p95], "o", color=colour, markersize=4)
+            simulated = [queueing.latency_ms(QUANTILE, rate / run.replicas) for rate in rates]
             axes.plot(rates, simulated, color=colour, linewidth=0.8, label=f"{run.replicas}, simulated")
-            axes.axvline(run.carried_per_s, color=colour, linewidth=0.6, linestyle=":")
+            axes.axvline(run.carried_per_s.median, color=colour, linewidth=0.6, linestyle=":")
         axes.set_yscale("log")
         axes.set_xlabel("requests a second, over all replicas; dotted: what they carried")
         axes.set_ylabel("p95, ms")
-        axes.set_title(f"{runs.service}: {route}")
+        axes.set_title(runs.service)
         axes.legend(loc="upper left")
         _save(figure, path)
 

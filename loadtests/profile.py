@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Literal, Self
 
 import tomlkit
@@ -27,6 +28,12 @@ class Spread(Part):
     lowest: Positive
     median: Positive
     highest: Positive
+
+    @classmethod
+    def of(cls, values: Sequence[float], digits: int) -> Self:
+        """That of repetitions, rounded."""
+        low, middle, high = (round(each, digits) for each in (min(values), median(values), max(values)))
+        return cls(lowest=low, median=middle, highest=high)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -12,10 +12,9 @@ import tomlkit
 from pydantic import Field
 
 from loadtests import files
-from loadtests.capacity.ladder import highest
 from loadtests.errors import LoadError
 from loadtests.files import Part
-from loadtests.profile import Measured, Positive
+from loadtests.profile import Measured, Positive, Spread
 from loadtests.simulator.policies import Load
 from loadtests.simulator.queueing import Queueing
 from loadtests.simulator.run import Demand, simulate
@@ -27,23 +26,21 @@ _NEAR = 0.2
 
 
 class Seen(Part):
-    """What was seen at a rate that all replicas were offered together."""
+    """What was seen at a rate that all replicas were offered together: p95 of all requests."""
 
     rate_per_s: Positive
-    kept: Annotated[bool, Field(description="whether every objective was")]
-    p95_ms: Mapping[str, Positive]
+    p95_ms: Spread
 
 
 class Run(Part):
-    """Rising rates, offered to so many replicas, each held to the size of a task."""
+    """Rising rates, offered to so many replicas, each held to the size of a task.
+
+    They carry all together what a single task's capacity is found by.
+    """
 
     replicas: Annotated[int, Field(ge=1)]
+    carried_per_s: Spread
     seen: Annotated[tuple[Seen, ...], Field(min_length=2, strict=False)]
-
-    @property
-    def carried_per_s(self) -> float:
-        """All together, as a single task's capacity is found."""
-        return highest((each.rate_per_s, each.kept) for each in self.seen)
 
 
 class RealRuns(Part):
@@ -97,8 +94,8 @@ class Fixed:
 class Compared:
     """A run beside the simulator: errors as shares, above 0 where the simulator says more.
 
-    `p95` are those of each route at each rate that was carried. `tasks` is of the tasks that carry what the
-    replicas did.
+    `p95` are those at each rate that was carried. `tasks` is of the tasks that carry what the replicas did.
+    What was seen is the median of the repetitions.
     """
 
     replicas: int
@@ -118,24 +115,19 @@ class Compared:
 
 
 def compare(runs: RealRuns, queueing: Queueing) -> Sequence[Compared]:
-    """Each run beside what the simulator makes of its rates. Raises LoadError where nothing was carried."""
+    """Each run beside what the simulator makes of its rates."""
     found = []
     for run in runs.run:
-        if not run.carried_per_s:
-            raise LoadError(f"{run.replicas} replicas of {runs.service} carried nothing: measure them again.")
+        carried = run.carried_per_s.median
         one = _carried(queueing, run.replicas) / run.replicas
-        needed = run.carried_per_s / one
-        found.append(Compared(run.replicas, run.carried_per_s, needed, list(_p95_errors(run, queueing))))
+        found.append(Compared(run.replicas, carried, carried / one, list(_p95_errors(run, queueing))))
     return found
 
 
 def _p95_errors(run: Run, queueing: Queueing) -> Iterator[float]:
     for seen in run.seen:
-        if seen.rate_per_s > run.carried_per_s:
-            continue
-        for route, measured_ms in seen.p95_ms.items():
-            simulated_ms = queueing.latency_ms(route, QUANTILE, seen.rate_per_s / run.replicas)
-            yield simulated_ms / measured_ms - 1
+        if seen.rate_per_s <= run.carried_per_s.median:
+            yield queueing.latency_ms(QUANTILE, seen.rate_per_s / run.replicas) / seen.p95_ms.median - 1
 
 
 def _carried(queueing: Queueing, tasks: int) -> float:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
 
 from loadtests.errors import LoadError
 from loadtests.generator.record import FAILED, REFUSED, Histogram, Record, quantile_ms, slower, upper_ms
@@ -71,6 +72,13 @@ class Step:
     def quantile_ms(self, route: str, share: float) -> float:
         """A quantile of a route."""
         return quantile_ms(self.routes[route], 100 * share) * self.stretch
+
+    def overall_ms(self, share: float) -> float:
+        """A quantile of all requests together."""
+        together = Counter[int]()
+        for times in self.routes.values():
+            together.update(times)
+        return quantile_ms(together, 100 * share) * self.stretch
 
     def cpu_percent(self, vcpus: float) -> float:
         """Of the CPU of a task that has so many. One that is slower is as busy with what comes as slowly."""
@@ -165,42 +173,31 @@ def saturated_per_s(climbed: Sequence[Step]) -> float:
     return sum(beyond) / len(beyond) if beyond else max(step.completed_per_s for step in climbed)
 
 
-def merged(repeated: Sequence[Step]) -> Step:
-    """The same step of several repetitions as one."""
-    count = len(repeated)
-    routes: dict[str, Counter[int]] = {}
-    for step in repeated:
-        for route, times in step.routes.items():
-            routes.setdefault(route, Counter()).update(times)
-    first = repeated[0]
-    return Step(
-        rate_per_s=first.rate_per_s,
-        completed_per_s=sum(step.completed_per_s for step in repeated) / count,
-        cpu_share=sum(step.cpu_share for step in repeated) / count,
-        memory_mib=max(step.memory_mib for step in repeated),
-        routes=routes,
-        failed=sum(step.failed for step in repeated),
-        span_s=sum(step.span_s for step in repeated),
-        stretch=first.stretch,
-    )
-
-
 def curve(repetitions: Sequence[Sequence[Step]], saturated_per_s: float, vcpus: float) -> tuple[Point, ...]:
-    """How the task fares at each rate that it keeps up with, over all repetitions."""
-    together = [merged(each) for each in zip(*repetitions, strict=True)]
+    """How the task usually fares at each rate that it keeps up with: the median of the repetitions.
+
+    Not all of them together: what befalls one of them for a second would be a tenth of all that is slow.
+    It is the lowest capacity that answers for it.
+    """
     return tuple(
-        Point(
-            rate_per_s=round(step.rate_per_s, 3),
-            completed_per_s=round(step.completed_per_s, 3),
-            cpu_percent=round(step.cpu_percent(vcpus), 1),
-            memory_mib=round(step.memory_mib, 1),
-            concurrency=round(step.concurrency, 3),
-            routes={route: _times(step, route) for route in step.routes},
-        )
-        for step in together
-        if step.rate_per_s <= saturated_per_s and all(step.routes.values())
+        _point(repeated, vcpus)
+        for repeated in zip(*repetitions, strict=True)
+        if repeated[0].rate_per_s <= saturated_per_s
+        and all(any(step.routes[route] for step in repeated) for route in repeated[0].routes)
     )
 
 
-def _times(step: Step, route: str) -> tuple[float, ...]:
-    return tuple(round(step.quantile_ms(route, share), 2) for share in QUANTILES)
+def _point(repeated: Sequence[Step], vcpus: float) -> Point:
+    return Point(
+        rate_per_s=round(repeated[0].rate_per_s, 3),
+        completed_per_s=round(median(step.completed_per_s for step in repeated), 3),
+        cpu_percent=round(median(step.cpu_percent(vcpus) for step in repeated), 1),
+        memory_mib=round(max(step.memory_mib for step in repeated), 1),
+        concurrency=round(median(step.concurrency for step in repeated), 3),
+        routes={route: _times(repeated, route) for route in repeated[0].routes},
+    )
+
+
+def _times(repeated: Sequence[Step], route: str) -> tuple[float, ...]:
+    asked = [step for step in repeated if step.routes[route]]
+    return tuple(round(median(step.quantile_ms(route, share) for step in asked), 2) for share in QUANTILES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from loadtests.capacity import ladder
@@ -90,17 +92,33 @@ def test_concurrency_is_how_long_they_take_by_how_many_come() -> None:
     assert 0.5 == pytest.approx(_step(fast=10, fast_ms=50, completed=10).concurrency, rel=0.02)
 
 
-def test_the_curve_is_of_rates_that_a_task_keeps_up_with_over_all_repetitions() -> None:
-    """Beyond, what is seen depends on how long one looks."""
-    repeated = [
-        [_step(rate=1, fast=10, fast_ms=10), _step(rate=5, slow=10)],
-        [_step(rate=1, fast=10, fast_ms=30), _step(rate=5, slow=10)],
-    ]
+def test_the_curve_is_what_usually_becomes_of_rates_that_a_task_keeps_up_with() -> None:
+    """Of three repetitions the middle one; beyond saturation, what is seen depends on how long one looks."""
+    repeated = [[_step(rate=1, fast=10, fast_ms=ms), _step(rate=5, slow=10)] for ms in (10, 400, 30)]
 
     (point,) = ladder.curve(repeated, saturated_per_s=4, vcpus=0.25)
 
     assert 1 == point.rate_per_s
-    assert (10, 30) == pytest.approx((point.routes[ROUTE][0], point.routes[ROUTE][-1]), rel=0.02)
+    assert (30, 30) == pytest.approx((point.routes[ROUTE][0], point.routes[ROUTE][-1]), rel=0.02)
+
+
+def test_a_route_that_nobody_asked_in_a_repetition_is_known_by_the_others() -> None:
+    """Rare ones are not asked in each step; of one that nobody asked at all, nothing is said."""
+    asked, not_asked = _step(rate=1, fast=10, fast_ms=40), _step(rate=1)
+
+    (point,) = ladder.curve([[asked], [not_asked]], saturated_per_s=4, vcpus=0.25)
+
+    assert 40 == pytest.approx(point.routes[ROUTE][0], rel=0.02)
+    assert () == ladder.curve([[not_asked], [not_asked]], saturated_per_s=4, vcpus=0.25)
+
+
+def test_a_quantile_of_all_requests_is_of_all_routes_together() -> None:
+    """Of 99 fast ones of a route and one slow one of another, 95% are as fast as the fast ones."""
+    step = _step(fast=99, fast_ms=20)
+    together = replace(step, routes={**step.routes, "GET /api/others": _step(slow=1).routes[ROUTE]})
+
+    assert 20 == pytest.approx(together.overall_ms(0.95), rel=0.02)
+    assert 500 == pytest.approx(together.overall_ms(0.999), rel=0.02)
 
 
 def test_what_is_refused_was_not_measured() -> None:

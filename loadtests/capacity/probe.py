@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+import psutil
+
 from infra.scaling.policy import Task
 from loadtests.capacity import ladder, messages, process
 from loadtests.capacity.hold import Hold
@@ -38,6 +40,8 @@ _QUIET_S, _SETTLED_WITHIN_S = 1.5, 90.0
 _ROUNDS = 3
 _ALONE = 20
 _ALONE_WITHIN_S = 20.0
+# Of the processors' time, what is worth a word.
+_STOLEN_PERCENT = 2
 
 Say = Callable[[str], None]
 
@@ -78,9 +82,10 @@ class Probe:
         """How many seconds of the task one of the machine is."""
         return self.holds[0].stretch
 
-    def climb(self, rates: Sequence[float]) -> Sequence[Step]:
-        """What becomes of rates that rise, offered to all replicas together. Raises LoadError."""
-        return self._up(self._generator(), Ladder(rates, self.pace.seconds, self.stretch))
+    def climbs(self, rates: Sequence[float]) -> Sequence[Sequence[Step]]:
+        """What becomes of rates that rise, offered to all replicas together, each time. Raises LoadError."""
+        generator = self._generator()
+        return [self._climb(generator, rates) for _ in self._repetitions]
 
     def profile(self, measured: Callable[[], Measured]) -> Profile:
         """Measure all of it. Raises LoadError where something cannot be measured."""
@@ -94,7 +99,7 @@ class Probe:
         # Before requests, whose orders would leave the others with much to do.
         drained = [self._drained(generator) for _ in self._repetitions] if self.stage.queue_url else []
         top = self._scout(generator)
-        climbs = [self._climb(generator, top) for _ in self._repetitions]
+        climbs = [self._climb(generator, [top * share for share in _SHARES]) for _ in self._repetitions]
         requests = self._requests(climbs)
         idle = statistics.median(used.cpu_share for used in self._idle)
         memory = max(
@@ -111,7 +116,7 @@ class Probe:
             idle_cpu_percent=round(self._percent(idle), 2),
             idle_memory_mib=round(statistics.median(used.memory_mib for used in self._idle), 1),
             loaded_memory_mib=round(memory, 1),
-            start_s=_spread([start * self.stretch for start in self._starts], 2),
+            start_s=Spread.of([start * self.stretch for start in self._starts], 2),
         )
 
     @property
@@ -203,9 +208,13 @@ class Probe:
         self.say(f"about {found:.1f} requests/s keep the objectives")
         return found
 
-    def _climb(self, generator: Generator, top: float) -> Sequence[Step]:
-        rates = [top * share for share in _SHARES]
+    def _climb(self, generator: Generator, rates: Sequence[float]) -> Sequence[Step]:
         climbed = self._up(generator, Ladder(rates, self.pace.seconds, self.stretch))
+        for step in climbed:
+            self.say(
+                f"  {step.rate_per_s:6.1f}/s: {step.completed_per_s:6.1f} done, "
+                f"95% within {step.overall_ms(0.95):.0f} ms, {step.cpu_percent(self.vcpus):.0f}% CPU"
+            )
         carried = ladder.capacity(climbed, self.objectives)
         self.say(f"{carried:.1f} requests/s keep the objectives")
         return climbed
@@ -216,7 +225,10 @@ class Probe:
             began = time.perf_counter()
             time.sleep(self.pace.idle_s)
             self._idle += [meter.used(began, time.perf_counter()) for meter in meters]
+            psutil.cpu_times_percent()
             offered = generator.offer(up.offered, self._next_seed())
+            if (stolen := psutil.cpu_times_percent().steal) > _STOLEN_PERCENT:
+                self.say(f"other machines took {stolen:.0f}% of this one's processors: rates are too low")
             used = []
             for number in range(len(up.rates)):
                 span = up.span(number)
@@ -248,7 +260,7 @@ class Probe:
         ]
         cpu_ms = 1000 * sum(cpu for cpu, _ in busy) / sum(rate for _, rate in busy)
         return Requests(
-            capacity_per_s=_spread(carried, 2),
+            capacity_per_s=Spread.of(carried, 2),
             saturated_per_s=round(max(saturated, *carried), 2),
             cpu_ms=round(cpu_ms, 3),
             quantiles=ladder.QUANTILES,
@@ -296,17 +308,10 @@ class Probe:
         stretch = self.stretch
         alone = sorted(ms * stretch for ms in self._alone_ms)
         return Messages(
-            drain_per_s=_spread([each.drain_per_s / stretch for each in drained], 2),
+            drain_per_s=Spread.of([each.drain_per_s / stretch for each in drained], 2),
             cpu_ms=round(statistics.median(each.cpu_ms for each in drained), 3),
             light_ms=tuple(round(_quantile(alone, share), 2) for share in ladder.QUANTILES),
         )
-
-
-def _spread(values: Sequence[float], digits: int) -> Spread:
-    lowest, median, highest = (
-        round(each, digits) for each in (min(values), statistics.median(values), max(values))
-    )
-    return Spread(lowest=lowest, median=median, highest=highest)
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

@@ -60,7 +60,7 @@ def test_a_service_that_does_not_start_is_an_error_with_its_log(tmp_path: Path) 
     probe = Probe(stage, [hold(QUARTER, "mercato-none", tmp_path / "none")], QUARTER, {}, PACE, print)
 
     with pytest.raises(LoadError, match="user did not become healthy") as raised:
-        probe.climb([1.0])
+        probe.climbs([1.0])
 
     assert "ValueError" in str(raised.value)
 

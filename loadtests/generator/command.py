@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loadtests import forecast, objectives, shapes
+from loadtests import checkout, forecast, objectives, shapes
 from loadtests.errors import LoadError
 from loadtests.generator import arrivals, process, target
 from loadtests.generator import ceiling as ceilings
@@ -98,7 +97,7 @@ def _offer(arguments: argparse.Namespace, shape: Shape) -> int:
         objectives=str(promised.absolute()),
         output=str((arguments.output or root / "dist" / "load" / arguments.command).absolute()),
         host=shop.url,
-        commit=_commit(root),
+        commit=checkout.commit(root) or os.environ.get("GIT_COMMIT", "unknown"),
         machine=limit.machine,
         ceiling=asdict(limit),
         cores=cores,
@@ -196,17 +195,6 @@ def _say_ceiling(limit: Ceiling) -> None:
         f"{limit.visits_per_s:.0f} visits/s, {limit.requests_per_s:.0f} requests/s "
         f"on one core of {limit.machine}\n"
     )
-
-
-def _commit(root: Path) -> str:
-    """The commit of the checkout, and whether it has changes."""
-    git = ["git", "-C", str(root)]
-    try:
-        named = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return os.environ.get("GIT_COMMIT", "unknown")
-    return named.stdout.strip() + (" with changes" if changed.stdout else "")
 
 
 def _add_shape(parser: argparse.ArgumentParser) -> None:

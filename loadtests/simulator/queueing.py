@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 
 # What is too rare to have been seen is not taken to be nothing.
 _RAREST = 1e-6
+# Times that are half a percent apart.
+_GRID = 2800
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Queueing:
     def kept_per_s(self) -> float:
         """The highest rate of a task up to which its curve keeps every objective.
 
-        Repetitions are judged by themselves, each by a few seconds; the curve is of all of them together.
+        Repetitions are judged by themselves, each by a few seconds; the curve is of their medians.
         """
         allowed = np.log(self.allowed) + 1e-9
         points = zip(self._rates, self._log_slow.T, strict=True)
@@ -108,14 +110,22 @@ class Queueing:
             before, faster = rate, slower
         return float(before)
 
-    def latency_ms(self, route: str, quantile: float, rate_per_s: float) -> float:
-        """A quantile of a route's time, at a rate of a task below saturation."""
-        curve, quantiles = self.profile.requests.curve, self.profile.requests.quantiles
-        at_points = [
-            np.interp(_odds(quantile), _odds(np.array(quantiles)), np.log(point.routes[route]))
-            for point in curve
-        ]
-        return float(np.exp(np.interp(rate_per_s, self._rates, at_points)))
+    def latency_ms(self, quantile: float, rate_per_s: float) -> float:
+        """A quantile of the time of all requests together, at a rate of a task below saturation."""
+        return float(np.exp(np.interp(rate_per_s, self._rates, self._log_latencies(quantile))))
+
+    def _log_latencies(self, quantile: float) -> Floats:
+        """At each point of the curve: where the share of all that is slower falls to what is beyond."""
+        quantiles = self.profile.requests.quantiles
+        grid = np.geomspace(0.1, 1e5, _GRID)
+        found = []
+        for point in self.profile.requests.curve:
+            slower = sum(
+                share * _slower(point.routes[route], quantiles, grid)
+                for route, share in self.profile.mix.items()
+            )
+            found.append(np.interp(-(1 - quantile), -np.asarray(slower), np.log(grid)))
+        return np.array(found)
 
     def slow_after(self, waited_s: Floats) -> Floats:
         """The share of each route that is slow after waiting for a task at saturation: routes by times."""

@@ -49,8 +49,25 @@ def test_a_bound_between_two_quantiles_is_read_between_them() -> None:
 def test_a_latency_is_the_quantile_that_was_measured() -> None:
     """And rises with the rate."""
     found = queueing()
-    assert 300 == pytest.approx(found.latency_ms(ROUTE, 0.99, CAPACITY))
-    assert found.latency_ms(ROUTE, 0.95, 10) < found.latency_ms(ROUTE, 0.95, 12)
+    assert 300 == pytest.approx(found.latency_ms(0.99, CAPACITY), rel=0.005)
+    assert found.latency_ms(0.95, 10) < found.latency_ms(0.95, 12)
+
+
+def test_a_latency_of_all_requests_weighs_routes_by_how_often_they_are_asked() -> None:
+    """Where one in ten goes to a route of 800 to 900 ms, a tenth of all take that long, and no more."""
+    made = testing.profile(capacity_per_s=CAPACITY)
+    slow_one = (800.0, 820.0, 830.0, 850.0, 900.0)
+    curve = tuple(
+        point.model_copy(update={"routes": {**point.routes, "GET /api/slow": slow_one}})
+        for point in made.requests.curve
+    )
+    requests = made.requests.model_copy(update={"curve": curve})
+    both = made.model_copy(update={"requests": requests, "mix": {ROUTE: 0.9, "GET /api/slow": 0.1}})
+
+    found = Queueing(both, {})
+
+    assert 800 == pytest.approx(found.latency_ms(0.95, 2), rel=0.01)
+    assert found.latency_ms(0.85, 2) < 100
 
 
 def test_who_waits_for_longer_than_the_bound_is_slow() -> None:

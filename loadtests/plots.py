@@ -60,7 +60,7 @@ def draw_real(runs: RealRuns, queueing: Queueing, path: Path) -> None:
                 linewidth=0.6,
             )
             axes.plot(rates, [each.median for each in p95], "o", color=colour, markersize=4)
-            simulated = [queueing.latency_ms(QUANTILE, rate / run.replicas) for rate in rates]
+            simulated = [queueing.latency_ms(QUANTILE, [rate / run.replicas]) for rate in rates]
             axes.plot(rates, simulated, color=colour, linewidth=0.8, label=f"{run.replicas}, simulated")
             axes.axvline(run.carried_per_s.median, color=colour, linewidth=0.6, linestyle=":")
         axes.set_yscale("log")

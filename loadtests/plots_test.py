@@ -36,7 +36,10 @@ def test_real_runs_are_drawn_beside_what_is_simulated(tmp_path: Path) -> None:
     """A line for each number of replicas, through what was measured of as many; the same each time."""
     queueing = Queueing(testing.profile(), {ROUTE: WITHIN_300_MS})
     seen = tuple(Seen(rate_per_s=rate, p95_ms=testing.spread(20 + rate, 0.1)) for rate in (5.0, 10.0))
-    runs = tuple(Run(replicas=count, carried_per_s=testing.spread(10), seen=seen) for count in (1, 2))
+    runs = tuple(
+        Run(replicas=count, carried_per_s=testing.spread(10), p95_ms=testing.spread(28), seen=seen)
+        for count in (1, 2)
+    )
     real = RealRuns(service="order", measured=testing.profile().measured, run=runs)
     once, again = tmp_path / "once.svg", tmp_path / "again.svg"
 

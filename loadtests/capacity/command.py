@@ -100,14 +100,20 @@ def _run_of(count: int, climbs: Sequence[Sequence[Step]], known: Profile) -> Run
     carried = [ladder.capacity(climb, known.objectives) for climb in climbs]
     if not min(carried):
         raise LoadError(f"{count} replicas did not even carry the lowest rate: measure again.")
-    seen = [
-        Seen(
-            rate_per_s=round(steps[0].rate_per_s, 3),
-            p95_ms=Spread.of([step.overall_ms(QUANTILE) for step in steps], 2),
-        )
-        for steps in zip(*climbs, strict=True)
-    ]
-    return Run(replicas=count, carried_per_s=Spread.of(carried, 2), seen=tuple(seen))
+    carries = Spread.of(carried, 2)
+    return Run(
+        replicas=count,
+        carried_per_s=carries,
+        p95_ms=_p95([[step for step in climb if step.rate_per_s <= carries.median] for climb in climbs]),
+        seen=tuple(
+            Seen(rate_per_s=round(steps[0].rate_per_s, 3), p95_ms=_p95([[step] for step in steps]))
+            for steps in zip(*climbs, strict=True)
+        ),
+    )
+
+
+def _p95(repeated: Sequence[Sequence[Step]]) -> Spread:
+    return Spread.of([ladder.overall_ms(steps, QUANTILE) for steps in repeated], 2)
 
 
 def _task(text: str) -> Task:

@@ -73,13 +73,6 @@ class Step:
         """A quantile of a route."""
         return quantile_ms(self.routes[route], 100 * share) * self.stretch
 
-    def overall_ms(self, share: float) -> float:
-        """A quantile of all requests together."""
-        together = Counter[int]()
-        for times in self.routes.values():
-            together.update(times)
-        return quantile_ms(together, 100 * share) * self.stretch
-
     def cpu_percent(self, vcpus: float) -> float:
         """Of the CPU of a task that has so many. One that is slower is as busy with what comes as slowly."""
         return min(100.0, 100 * self.cpu_share / (vcpus * self.stretch))
@@ -145,6 +138,15 @@ def _added(by_interval: Mapping[int, Histogram], span: range) -> Histogram:
     for second in span:
         found.update(by_interval.get(second, {}))
     return found
+
+
+def overall_ms(climbed: Sequence[Step], share: float) -> float:
+    """A quantile of all requests of these steps together."""
+    together = Counter[int]()
+    for step in climbed:
+        for times in step.routes.values():
+            together.update(times)
+    return quantile_ms(together, 100 * share) * climbed[0].stretch
 
 
 def capacity(climbed: Sequence[Step], objectives: Mapping[str, Objective]) -> float:

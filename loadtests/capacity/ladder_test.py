@@ -112,13 +112,16 @@ def test_a_route_that_nobody_asked_in_a_repetition_is_known_by_the_others() -> N
     assert () == ladder.curve([[not_asked], [not_asked]], saturated_per_s=4, vcpus=0.25)
 
 
-def test_a_quantile_of_all_requests_is_of_all_routes_together() -> None:
-    """Of 99 fast ones of a route and one slow one of another, 95% are as fast as the fast ones."""
+def test_a_quantile_of_all_requests_is_of_all_routes_and_steps_together() -> None:
+    """Of 99 fast ones of a route and one slow one of another, 95% are as fast as the fast ones; of two such
+    steps likewise.
+    """
     step = _step(fast=99, fast_ms=20)
     together = replace(step, routes={**step.routes, "GET /api/others": _step(slow=1).routes[ROUTE]})
 
-    assert 20 == pytest.approx(together.overall_ms(0.95), rel=0.02)
-    assert 500 == pytest.approx(together.overall_ms(0.999), rel=0.02)
+    assert 20 == pytest.approx(ladder.overall_ms([together], 0.95), rel=0.02)
+    assert 500 == pytest.approx(ladder.overall_ms([together], 0.999), rel=0.02)
+    assert 20 == pytest.approx(ladder.overall_ms([step, together], 0.99), rel=0.02)
 
 
 def test_what_is_refused_was_not_measured() -> None:

@@ -213,7 +213,8 @@ class Probe:
         for step in climbed:
             self.say(
                 f"  {step.rate_per_s:6.1f}/s: {step.completed_per_s:6.1f} done, "
-                f"95% within {step.overall_ms(0.95):.0f} ms, {step.cpu_percent(self.vcpus):.0f}% CPU"
+                f"95% within {ladder.overall_ms([step], 0.95):.0f} ms, "
+                f"{step.cpu_percent(self.vcpus):.0f}% CPU"
             )
         carried = ladder.capacity(climbed, self.objectives)
         self.say(f"{carried:.1f} requests/s keep the objectives")

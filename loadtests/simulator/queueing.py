@@ -8,7 +8,7 @@ as it takes. Requests and messages share the task's processor by what they ask o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 # What is too rare to have been seen is not taken to be nothing.
 _RAREST = 1e-6
 # Times that are half a percent apart.
-_GRID = 2800
+_GRID_MS = np.geomspace(0.1, 1e5, 2800)
 
 
 @dataclass(frozen=True)
@@ -110,22 +110,29 @@ class Queueing:
             before, faster = rate, slower
         return float(before)
 
-    def latency_ms(self, quantile: float, rate_per_s: float) -> float:
-        """A quantile of the time of all requests together, at a rate of a task below saturation."""
-        return float(np.exp(np.interp(rate_per_s, self._rates, self._log_latencies(quantile))))
+    def latency_ms(self, quantile: float, rates_per_s: Sequence[float]) -> float:
+        """A quantile of the time of all requests, where a task has each rate as long, below saturation."""
+        rates = np.array(rates_per_s)
+        lines = np.array([np.interp(rates, self._rates, line) for line in self._log_slower])
+        slower = np.exp(lines) @ (rates / rates.sum())
+        return float(np.exp(np.interp(quantile, 1 - slower, np.log(_GRID_MS))))
 
-    def _log_latencies(self, quantile: float) -> Floats:
-        """At each point of the curve: where the share of all that is slower falls to what is beyond."""
-        quantiles = self.profile.requests.quantiles
-        grid = np.geomspace(0.1, 1e5, _GRID)
-        found = []
-        for point in self.profile.requests.curve:
-            slower = sum(
-                share * _slower(point.routes[route], quantiles, grid)
-                for route, share in self.profile.mix.items()
-            )
-            found.append(np.interp(-(1 - quantile), -np.asarray(slower), np.log(grid)))
-        return np.array(found)
+    @cached_property
+    def _log_slower(self) -> Floats:
+        """The share of all requests that takes longer: times of the grid by points of the curve."""
+        quantiles, mix = self.profile.requests.quantiles, self.profile.mix
+        return np.log(
+            [
+                np.sum(
+                    [
+                        share * _slower(point.routes[route], quantiles, _GRID_MS)
+                        for route, share in mix.items()
+                    ],
+                    axis=0,
+                )
+                for point in self.profile.requests.curve
+            ]
+        ).T
 
     def slow_after(self, waited_s: Floats) -> Floats:
         """The share of each route that is slow after waiting for a task at saturation: routes by times."""

@@ -47,10 +47,10 @@ def test_a_bound_between_two_quantiles_is_read_between_them() -> None:
 
 
 def test_a_latency_is_the_quantile_that_was_measured() -> None:
-    """And rises with the rate."""
+    """It rises with the rate, and of several rates it is between theirs."""
     found = queueing()
-    assert 300 == pytest.approx(found.latency_ms(0.99, CAPACITY), rel=0.005)
-    assert found.latency_ms(0.95, 10) < found.latency_ms(0.95, 12)
+    assert 300 == pytest.approx(found.latency_ms(0.99, [CAPACITY]), rel=0.005)
+    assert found.latency_ms(0.95, [10]) < found.latency_ms(0.95, [10, 12]) < found.latency_ms(0.95, [12])
 
 
 def test_a_latency_of_all_requests_weighs_routes_by_how_often_they_are_asked() -> None:
@@ -66,8 +66,8 @@ def test_a_latency_of_all_requests_weighs_routes_by_how_often_they_are_asked() -
 
     found = Queueing(both, {})
 
-    assert 800 == pytest.approx(found.latency_ms(0.95, 2), rel=0.01)
-    assert found.latency_ms(0.85, 2) < 100
+    assert 800 == pytest.approx(found.latency_ms(0.95, [2]), rel=0.01)
+    assert found.latency_ms(0.85, [2]) < 100
 
 
 def test_who_waits_for_longer_than_the_bound_is_slow() -> None:

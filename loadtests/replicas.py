@@ -94,7 +94,7 @@ class Fixed:
 class Compared:
     """A run beside the simulator: errors as shares, above 0 where the simulator says more.
 
-    `p95_error` is of all requests at rates that were carried, `p95_errors` of each of these rates. `tasks_error`
+    `p95_error` is of all requests at rates that were carried, `p95_errors` of each such rate. `tasks_error`
     is of the tasks that carry what the replicas did. What was seen is the median of the repetitions.
     """
 

@@ -26,21 +26,32 @@ _UNDER_WAY, _BEHIND = 5.0, 0.03
 class Ladder:
     """So many requests a second of the task in each step, each for so many seconds of the machine.
 
-    `stretch` is how many seconds of the task one of the machine is.
+    `stretch` is how many seconds of the task one of the machine is. Before the first step come `warming_s`,
+    half of them at the highest rate, half without anything: a task opens its connections when it first has
+    much to do at once, which takes it a second or two, and would be taken for the fault of a rate.
     """
 
     rates: Sequence[float]
     seconds: int
     stretch: float = 1.0
+    warming_s: int = 0
 
     @property
     def offered(self) -> tuple[float, ...]:
         """By the machine's clock, second by second."""
-        return tuple(rate * self.stretch for rate in self.rates for _ in range(self.seconds))
+        busy = self.warming_s // 2
+        warming = [max(self.rates)] * busy + [0.0] * (self.warming_s - busy)
+        steps = [rate for rate in self.rates for _ in range(self.seconds)]
+        return tuple(rate * self.stretch for rate in warming + steps)
+
+    def whole(self, step: int) -> range:
+        """The seconds of a step."""
+        starts = self.warming_s + step * self.seconds
+        return range(starts, starts + self.seconds)
 
     def span(self, step: int) -> range:
         """The seconds of a step that count."""
-        return range(step * self.seconds + SETTLING_S, (step + 1) * self.seconds)
+        return self.whole(step)[SETTLING_S:]
 
 
 @dataclass(frozen=True)
@@ -113,7 +124,7 @@ def steps(ladder: Ladder, record: Record, used: Sequence[Used], routes: Sequence
     failed = Counter[int]()
     for (interval, _, outcome), count in record.ended.items():
         if outcome == FAILED:
-            failed[interval // ladder.seconds] += count
+            failed[interval] += count
     found = []
     for number, rate in enumerate(ladder.rates):
         span = ladder.span(number)
@@ -125,7 +136,7 @@ def steps(ladder: Ladder, record: Record, used: Sequence[Used], routes: Sequence
                 cpu_share=used[number].cpu_share,
                 memory_mib=used[number].memory_mib,
                 routes={route: _added(by_name[route], span) for route in routes},
-                failed=failed[number],
+                failed=sum(failed[second] for second in ladder.whole(number)),
                 span_s=len(span),
                 stretch=ladder.stretch,
             )

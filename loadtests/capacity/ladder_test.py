@@ -29,6 +29,29 @@ def test_a_step_counts_from_when_what_was_before_has_settled() -> None:
     assert (2.5, 5.5) == (first.completed_per_s, then.completed_per_s)
 
 
+def test_a_task_is_warm_before_the_first_step() -> None:
+    """For two seconds it has the most that it will have, for two nothing; neither counts."""
+    climbed = Ladder((2, 4), 3, warming_s=4)
+    record = Record(1.0)
+    for second in range(10):
+        record.end(second + 0.5, ROUTE, 20, FAILED if second < 4 else OK)
+
+    first, then = _steps(climbed, record)
+
+    assert [4, 4, 0, 0, 2, 2, 2, 4, 4, 4] == list(climbed.offered)
+    assert (range(5, 7), range(8, 10)) == (climbed.span(0), climbed.span(1))
+    assert (2, 2) == (first.asked, then.asked)
+    assert (0, 0) == (first.failed, then.failed)
+
+
+def test_a_failure_is_of_its_step() -> None:
+    """Be it in the second that does not count otherwise."""
+    record = Record(1.0)
+    record.end(3.5, ROUTE, 20, FAILED)
+
+    assert [0, 1] == [step.failed for step in _steps(Ladder((2, 4), 3), record)]
+
+
 def test_what_was_done_late_was_not_completed_in_its_step() -> None:
     """Beyond saturation as much is completed as can be, whatever is offered."""
     record = Record(1.0)

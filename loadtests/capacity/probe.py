@@ -33,7 +33,7 @@ ASKED: Mapping[str, Sequence[str]] = {"order": ("product", "user")}
 _KEYS = "user"
 # Of what the CPU a request takes would allow: first coarsely, then around what was found.
 _SCOUT = (0.5, 0.7, 0.85, 1.0, 1.15, 1.3)
-_SHARES = (0.25, 0.5, 0.7, 0.85, 0.92, 1.0, 1.08, 1.16, 1.25)
+_SHARES = (0.25, 0.5, 0.7, 0.85, 0.92, 1.0, 1.1, 1.25)
 _LIGHT_PER_S = 8.0
 _ORDERS, _ORDERS_PER_S = 160, 20
 _QUIET_S, _SETTLED_WITHIN_S = 1.5, 90.0
@@ -55,6 +55,7 @@ class Pace:
     light_s: int = 6
     scout_s: int = 3
     idle_s: float = 3.0
+    warming_s: int = 4
 
 
 @dataclass
@@ -196,9 +197,7 @@ class Probe:
         cpu_s = used.cpu_share * self.pace.light_s
         guess = self.vcpus * offered.record.count() / cpu_s
         self.say(f"a request takes about {1000 * cpu_s / offered.record.count():.1f} ms of CPU")
-        climbed = self._up(
-            generator, Ladder([guess * each for each in _SCOUT], self.pace.scout_s, self.stretch)
-        )
+        climbed = self._up(generator, self._ladder([guess * each for each in _SCOUT], self.pace.scout_s))
         found = ladder.capacity(climbed, self.objectives)
         if not found:
             raise LoadError(
@@ -209,7 +208,7 @@ class Probe:
         return found
 
     def _climb(self, generator: Generator, rates: Sequence[float]) -> Sequence[Step]:
-        climbed = self._up(generator, Ladder(rates, self.pace.seconds, self.stretch))
+        climbed = self._up(generator, self._ladder(rates, self.pace.seconds))
         for step in climbed:
             self.say(
                 f"  {step.rate_per_s:6.1f}/s: {step.completed_per_s:6.1f} done, "
@@ -219,6 +218,9 @@ class Probe:
         carried = ladder.capacity(climbed, self.objectives)
         self.say(f"{carried:.1f} requests/s keep the objectives")
         return climbed
+
+    def _ladder(self, rates: Sequence[float], seconds: int) -> Ladder:
+        return Ladder(rates, seconds, self.stretch, self.pace.warming_s)
 
     def _up(self, generator: Generator, up: Ladder) -> Sequence[Step]:
         with self._started(held=True, listening=False) as replicas, self._quiet(), ExitStack() as stack:

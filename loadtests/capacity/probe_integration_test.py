@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(280)
 QUARTER = Task(cpu=256, memory_mib=512)
 # What a probe says where others take the CPU that it measures with.
 _BUSY = ("too busy", "measure again", "does not keep its objectives even at")
-PACE = Pace(repetitions=2, seconds=2, light_s=2, scout_s=2, idle_s=0.5)
+PACE = Pace(repetitions=2, seconds=2, light_s=2, scout_s=2, idle_s=0.5, warming_s=2)
 
 
 def test_a_task_carries_what_its_cpu_allows(tmp_path: Path) -> None:

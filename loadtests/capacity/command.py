@@ -22,7 +22,7 @@ from loadtests.replicas import QUANTILE, RealRuns, Run, Seen
 _WITHIN_S = 600
 REPLICAS = (1, 2, 3)
 # Of what so many tasks carry by the profile.
-SHARES = (0.3, 0.5, 0.7, 0.85, 0.92, 1.0, 1.08, 1.16)
+SHARES = (0.5, 0.7, 0.85, 1.0, 1.08, 1.16)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

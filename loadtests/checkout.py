@@ -21,7 +21,6 @@ from loadtests.replicas import RealRuns
 
 # The checkout, as the launcher says; else where the command is run.
 ROOT = Path(os.environ.get("MERCATO_ROOT", "."))
-CHANGED = " with changes"
 
 
 @dataclass(frozen=True)
@@ -117,14 +116,21 @@ class Checkout:
 
 
 def commit(root: Path) -> str | None:
-    """The commit that is checked out in `root`, and whether it has changes; None without git."""
-    git = ["git", "-C", str(root)]
+    """The commit that is checked out in `root`; None where git knows of none."""
+    return _git(root, "rev-parse", "HEAD")
+
+
+def changed(root: Path) -> bool:
+    """Whether `root` is another than that commit."""
+    return bool(_git(root, "status", "--porcelain"))
+
+
+def _git(root: Path, *command: str) -> str | None:
     try:
-        named = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
+        said = subprocess.run(["git", "-C", str(root), *command], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return named.stdout.strip() + (CHANGED if changed.stdout else "")
+    return said.stdout.strip()
 
 
 def _policy(service: str, folder: Path) -> ScalingPolicy:

@@ -46,8 +46,8 @@ def test_a_task_carries_what_the_lowest_of_its_measurements_says() -> None:
     assert 9 == pytest.approx(derived(testing.profile(vary=0.1), testing.forecast(requests=2)).orders_per_s)
 
 
-def test_a_task_carries_no_more_than_all_repetitions_together_keep() -> None:
-    """Each alone is judged by a few seconds, and may have been lucky: 22 each, and 20 by the curve of all."""
+def test_a_task_carries_no_more_than_the_curve_of_its_repetitions_keeps() -> None:
+    """Each alone is judged by a few seconds, and may have been lucky: 22 each, and 20 by the curve."""
     measured = testing.profile(capacity_per_s=20)
     requests = measured.requests.model_copy(update={"capacity_per_s": testing.spread(22)})
     found = derived(measured.model_copy(update={"requests": requests}), testing.forecast(requests=2))

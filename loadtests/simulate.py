@@ -26,8 +26,8 @@ _REAL = """
 ## How far the simulator is from the shop
 
 Real runs of one, two and three replicas at rising rates (`./pants load replicas`), beside what it makes of
-the same rates. An error is above 0 where the simulator says more. p95 is of all requests, at each rate that
-was carried; what was seen is the median of the repetitions.
+the same rates. An error is above 0 where the simulator says more. p95 is of all requests: over the whole run
+up to what was carried, and at each of its rates. What was seen is the median of the repetitions.
 
 """
 

@@ -28,7 +28,7 @@ class Ladder:
 
     `stretch` is how many seconds of the task one of the machine is. Before the first step come `warming_s`,
     half of them at the highest rate, half without anything: a task opens its connections when it first has
-    much to do at once, which takes it a second or two, and would be taken for the fault of a rate.
+    much to do at once, and what that takes would be taken for the fault of a rate.
     """
 
     rates: Sequence[float]

@@ -80,9 +80,14 @@ class Measuring:
 
 
 def _others_percent() -> float:
-    """What of the processors is taken, once what was packaged is; of several looks the least."""
-    looks = (psutil.cpu_times_percent(_LOOK_S) for _ in range(_LOOKS))
-    return float(min(look.user + look.nice + look.system for look in looks))
+    """What of the processors is taken; some looks are waited for what packaged the shop to come to rest."""
+    taken = 0.0
+    for _ in range(_LOOKS):
+        look = psutil.cpu_times_percent(_LOOK_S)
+        taken = look.user + look.nice + look.system
+        if taken <= _BUSY_PERCENT:
+            break
+    return taken
 
 
 @contextmanager
@@ -120,4 +125,4 @@ def _commit(checkout: Checkout) -> str:
     found = checkouts.commit(checkout.root)
     if found is None:
         raise LoadError(f"{checkout.root} is no checkout of git: a profile says of which commit it is.")
-    return found.removesuffix(checkouts.CHANGED)
+    return found

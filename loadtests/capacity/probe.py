@@ -228,7 +228,7 @@ class Probe:
             began = time.perf_counter()
             time.sleep(self.pace.idle_s)
             self._idle += [meter.used(began, time.perf_counter()) for meter in meters]
-            psutil.cpu_times_percent()
+            psutil.cpu_times_percent()  # from here on, says the next
             offered = generator.offer(up.offered, self._next_seed())
             if (stolen := psutil.cpu_times_percent().steal) > _STOLEN_PERCENT:
                 self.say(f"other machines took {stolen:.0f}% of this one's processors: rates are too low")

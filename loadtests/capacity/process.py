@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -46,14 +47,19 @@ class Started:
         """Its process."""
         return self.process.pid
 
+    @cached_property
+    def _kernels(self) -> psutil.Process:
+        """As the kernel accounts for it."""
+        return psutil.Process(self.pid)
+
     def cpu_s(self) -> float:
         """The CPU time that it has taken, all of its threads. Raises psutil.NoSuchProcess once it is gone."""
-        times = psutil.Process(self.pid).cpu_times()
+        times = self._kernels.cpu_times()
         return float(times.user + times.system)
 
     def memory_mib(self) -> float:
         """The memory that it holds now. Raises psutil.NoSuchProcess once it is gone."""
-        return float(psutil.Process(self.pid).memory_info().rss / 2**20)
+        return float(self._kernels.memory_info().rss / 2**20)
 
     def stop(self) -> None:
         """Have it finish what is under way and end."""

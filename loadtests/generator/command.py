@@ -97,7 +97,7 @@ def _offer(arguments: argparse.Namespace, shape: Shape) -> int:
         objectives=str(promised.absolute()),
         output=str((arguments.output or root / "dist" / "load" / arguments.command).absolute()),
         host=shop.url,
-        commit=checkout.commit(root) or os.environ.get("GIT_COMMIT", "unknown"),
+        commit=_commit(root),
         machine=limit.machine,
         ceiling=asdict(limit),
         cores=cores,
@@ -195,6 +195,14 @@ def _say_ceiling(limit: Ceiling) -> None:
         f"{limit.visits_per_s:.0f} visits/s, {limit.requests_per_s:.0f} requests/s "
         f"on one core of {limit.machine}\n"
     )
+
+
+def _commit(root: Path) -> str:
+    """As a report has it. Where there is no git, as after a deployment, the environment says it."""
+    found = checkout.commit(root)
+    if found is None:
+        return os.environ.get("GIT_COMMIT", "unknown")
+    return found + (" with changes" if checkout.changed(root) else "")
 
 
 def _add_shape(parser: argparse.ArgumentParser) -> None:

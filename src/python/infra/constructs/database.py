@@ -145,6 +145,7 @@ class Database(Construct):
             alerts,
             cpu=instance.metric_cpu_utilization(),
             connections=instance.metric_database_connections(),
+            # While some are left to look with.
             most_connections=size.connections * 15 // 16,
         )
         alarm(

@@ -12,7 +12,7 @@ from infra.constructs.database import InstanceSize
 from infra.constructs.service import Spec
 from infra.stacks.service import Ground, ServiceStack
 
-# The smallest: how many it will have to do with is not known yet.
+# The smallest: nobody knows yet what it will have to do.
 SIZE = InstanceSize("t3.micro", storage_gib=20, maximum_storage_gib=100, backup_days=7)
 
 

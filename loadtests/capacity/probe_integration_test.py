@@ -19,8 +19,6 @@ from loadtests.generator import asks, process
 from loadtests.objectives import Objective
 from loadtests.testing import profile
 
-pytestmark = pytest.mark.timeout(280)
-
 QUARTER = Task(cpu=256, memory_mib=512)
 # What a probe says where others take the CPU that it measures with.
 _BUSY = ("too busy", "measure again", "does not keep its objectives even at")

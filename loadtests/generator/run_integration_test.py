@@ -16,8 +16,6 @@ import pytest
 
 from loadtests.generator import ceiling, process
 
-pytestmark = pytest.mark.timeout(180)
-
 ROUTES = ("GET /api/products", "GET /api/products/categories", "POST /api/orders")
 BEGUN = re.compile(r"… \d of 60 s")
 

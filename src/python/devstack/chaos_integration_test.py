@@ -13,8 +13,6 @@ from devstack.conftest import OpenShop
 from devstack.invariants import Ledgers, breaches
 from devstack.load import Load
 
-pytestmark = pytest.mark.timeout(240)
-
 _PER_S, _SECONDS = 6, 5
 _PARTS = [*SERVICES, "gateway", "cache", "postgres", "mailbox"]
 # They keep their state in memory and save it when told to end.

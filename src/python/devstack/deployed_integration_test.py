@@ -46,8 +46,6 @@ __all__ = [
     "visit",
 ]
 
-pytestmark = pytest.mark.timeout(150)
-
 STACK = "mercato-dev-messaging"
 TEMPLATE = Path("cdk.out/dev") / f"{STACK}.template.json"
 

@@ -21,8 +21,6 @@ from devstack.invariants import Ledgers, breaches
 from devstack.load import Customer, customer
 from devstack.state import Running
 
-pytestmark = pytest.mark.timeout(150)
-
 
 @pytest.fixture(autouse=True)
 async def _invariants_hold(open_shop: OpenShop) -> AsyncIterator[None]:

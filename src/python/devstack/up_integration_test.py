@@ -25,8 +25,6 @@ from devstack.conftest import OpenShop, eventually, up, wait_open
 from devstack.load import Load
 from devstack.state import Account, Running
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @contextmanager
 def shop(directory: Path, *args: str, env: dict[str, str] | None = None) -> Iterator[OpenShop]:

@@ -15,8 +15,6 @@ from infra.environment import NAMES
 
 ROOT = Path(__file__).parents[3]
 
-pytestmark = pytest.mark.timeout(150)  # CDK takes seconds to start, and more where others are at work
-
 
 def read(name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((ROOT / name).read_text("utf-8"))

@@ -13,9 +13,6 @@ from infra.environment import NAMES
 from infra.template import Resource
 from infra.testing import Deployment
 
-# Of as many templates as there are stacks, some of hundreds of resources.
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.mark.parametrize("name", NAMES)
 def test_cfn_lint_has_nothing_against_the_templates(name: str) -> None:

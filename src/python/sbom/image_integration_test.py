@@ -22,7 +22,6 @@ def _images() -> list[str]:
     return said.stdout.split() if said.returncode == 0 else []
 
 
-@pytest.mark.timeout(300)
 def test_an_image_of_a_service_has_a_document(tmp_path: Path) -> None:
     """The same each time, with the libraries and the interpreter in it."""
     there = _images()

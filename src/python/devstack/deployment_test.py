@@ -329,22 +329,3 @@ def test_an_image_keeps_what_describes_the_services_of_aws_that_are_called() -> 
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "AWS"
     ]
     assert {client for client, _ in ACTIONS} <= kept
-
-
-# By their memory: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html#RDS_Limits.MaxConnections
-# and https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.setting-capacity.html
-CONNECTIONS = {"db.t3.micro": 112, "db.t3.small": 225, 4: 823}
-# Kept by PostgreSQL and by RDS for themselves.
-RESERVED = 5
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_database_has_connections_for_as_many_tasks_as_there_may_be(service: str) -> None:
-    """Each task has a pool and a listener; else it is the load that takes the service down."""
-    stack, container = containers("prod", service)[0]
-    pool = int(variables(stack, container)["DATABASE_POOL_SIZE"])
-    (target,) = stack.of_type("AWS::ApplicationAutoScaling::ScalableTarget")
-    sizes = [each["DBInstanceClass"] for each in stack.of_type("AWS::RDS::DBInstance")]
-    clusters = stack.of_type("AWS::RDS::DBCluster")
-    size = next((each["ServerlessV2ScalingConfiguration"]["MaxCapacity"] for each in clusters), sizes[0])
-    assert target["MaxCapacity"] * (pool + 1) <= CONNECTIONS[size] - RESERVED

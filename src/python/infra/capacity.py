@@ -51,8 +51,6 @@ class Database:
     vcpus: float
     vcpus_always: float
     full_after_days: float
-    connections: int
-    connections_most: int
 
     @property
     def problems(self) -> Iterator[str]:
@@ -63,8 +61,6 @@ class Database:
             yield f"needs {self.vcpus_needed:.2f} vCPUs: beyond {self.vcpus_always:g} it runs on credits"
         if self.full_after_days < 365:
             yield f"is full after {_span(self.full_after_days)}"
-        if self.connections > self.connections_most:
-            yield f"allows {self.connections_most} connections, and its tasks keep {self.connections}"
 
 
 def databases_at(
@@ -75,32 +71,23 @@ def databases_at(
         work = assumed.of(service.name)
         needed = orders_per_s * work.database_ms / 1000
         grown = orders_per_s * work.bytes * _DAY_S
-        tasks = tasks_at(service, orders_per_s).deployed
-        keeps = round(tasks * assumed["pool"])
         for place in deployment.in_stack(service.stack, "AWS::RDS::DBInstance", "AWS::RDS::DBCluster"):
             if "DBClusterIdentifier" not in place.properties:
-                size, vcpus, always, most_bytes, gib = _size(place, assumed, prices)
+                size, vcpus, always, most_bytes = _size(place, assumed, prices)
                 days = most_bytes / grown if grown else math.inf
-                allows = min(int(gib * 2**30 / assumed["bytes_per_connection"]), 5000)
-                yield Database(service.name, size, needed, vcpus, always, days, keeps, allows)
+                yield Database(service.name, size, needed, vcpus, always, days)
 
 
-def _size(place: Place, assumed: Assumptions, prices: PriceList) -> tuple[str, float, float, float, float]:
-    """Its name, vCPUs, those that it always has, bytes that it holds at most, and GiB of memory."""
+def _size(place: Place, assumed: Assumptions, prices: PriceList) -> tuple[str, float, float, float]:
+    """Its name, vCPUs, those that it always has, and bytes that it holds at most."""
     properties = place.properties
     if place.type == "AWS::RDS::DBCluster":
         most = properties["ServerlessV2ScalingConfiguration"]["MaxCapacity"]
         vcpus = most * assumed["acu_vcpus"]
-        return f"Aurora, {most:g} ACU", vcpus, vcpus, math.inf, 2 * most
+        return f"Aurora, {most:g} ACU", vcpus, vcpus, math.inf
     kind = prices.database_class(properties["DBInstanceClass"])
     size = properties["MaxAllocatedStorage"]
-    return (
-        f"{kind.name}, {size} GB",
-        kind.vcpus,
-        kind.vcpus * kind.baseline,
-        size * 1e9,
-        kind.memory_gib,
-    )
+    return f"{kind.name}, {size} GB", kind.vcpus, kind.vcpus * kind.baseline, size * 1e9
 
 
 def gateway_problems(deployment: Deployment, requests_per_s: float, of_keys_per_s: float) -> Iterator[str]:

@@ -21,8 +21,6 @@ SUFFICES = Database(
     vcpus=2,
     vcpus_always=0.4,
     full_after_days=400,
-    connections=39,
-    connections_most=225,
 )
 
 
@@ -74,9 +72,8 @@ def test_the_service_with_the_fewest_tasks_ends_the_rate(of_prod: Deployment) ->
         ({"vcpus_needed": 0.5}, ["needs 0.50 vCPUs: beyond 0.4 it runs on credits"]),
         ({"full_after_days": 6}, ["is full after 6 days"]),
         ({"full_after_days": 0.5}, ["is full after 12 hours"]),
-        ({"connections": 260}, ["allows 225 connections, and its tasks keep 260"]),
     ],
-    ids=["nothing", "too little CPU", "credits", "storage", "storage soon", "connections"],
+    ids=["nothing", "too little CPU", "credits", "storage", "storage soon"],
 )
 def test_a_database_says_what_does_not_suffice(change: dict[str, float], expected: list[str]) -> None:
     """Each bound by itself; what lasts a year is no problem of today."""

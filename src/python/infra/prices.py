@@ -71,7 +71,6 @@ class DatabaseClass(_Part):
     name: str
     vcpus: int
     baseline: Annotated[float, Field(gt=0, le=1)]
-    memory_gib: float
 
 
 class PriceList(_Part):

@@ -10,13 +10,14 @@ from types import ModuleType
 
 from loadtests import derive, simulate, staleness
 from loadtests.capacity import command as capacity
+from loadtests.capacity import replicas_command as replicas
 from loadtests.checkout import ROOT
 from loadtests.errors import LoadError
 from loadtests.generator import command as generator
 
 # Each adds its command by `add_to(commands)`, with a `run` that returns the exit status. Of what it is given,
 # `root` is the checkout.
-COMMANDS: tuple[ModuleType, ...] = (generator, capacity, staleness, derive, simulate)
+COMMANDS: tuple[ModuleType, ...] = (generator, capacity, replicas, staleness, derive, simulate)
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:

@@ -1,28 +1,19 @@
-"""`./pants load capacity` and `replicas`: measure what one task of a service carries, and several do."""
+"""`./pants load capacity`: measure what one task of a service carries."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from contracts.services import SERVICES
 from infra.scaling.policy import Task
 from loadtests import profile
-from loadtests import replicas as replicas_of
-from loadtests.capacity import ladder
-from loadtests.capacity.ladder import Step
-from loadtests.capacity.measuring import Measuring
+from loadtests.arguments import whole
+from loadtests.capacity.measuring import WITHIN_S, Measuring
 from loadtests.capacity.probe import Pace
 from loadtests.checkout import Checkout
-from loadtests.errors import LoadError
-from loadtests.profile import Profile, Spread
-from loadtests.replicas import QUANTILE, RealRuns, Run, Seen
 
-_WITHIN_S = 600
-REPLICAS = (1, 2, 3)
-# Of what so many tasks carry by the profile.
-SHARES = (0.5, 0.7, 0.85, 1.0, 1.08, 1.16)
+_COUNT = whole(2, 3600)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,35 +24,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--task", type=_task, metavar="CPU/MIB", help="its size, as 512/1024 (that of its scaling file)"
     )
     capacity.add_argument(
-        "--repetitions", type=_count, default=Pace.repetitions, help="at least 2 (%(default)d)"
+        "--repetitions", type=_COUNT, default=Pace.repetitions, help="at least 2 (%(default)d)"
     )
-    capacity.add_argument("--seconds", type=_count, default=Pace.seconds, help="of each rate (%(default)d)")
+    capacity.add_argument("--seconds", type=_COUNT, default=Pace.seconds, help="of each rate (%(default)d)")
     capacity.add_argument(
-        "--within", type=_count, default=_WITHIN_S, metavar="SECONDS", help="else give up (%(default)d)"
+        "--within", type=_COUNT, default=WITHIN_S, metavar="SECONDS", help="else give up (%(default)d)"
     )
     capacity.add_argument(
         "--output", type=Path, metavar="FOLDER", help="where SERVICE.toml goes (loadtests/profiles)"
     )
     capacity.set_defaults(run=run)
-    replicas = commands.add_parser(
-        "replicas", help="measure several tasks at once, to see how far the simulator is from that"
-    )
-    replicas.add_argument("--service", required=True, choices=SERVICES)
-    replicas.add_argument(
-        "--repetitions", type=_count, default=Pace.repetitions, help="at least 2 (%(default)d)"
-    )
-    replicas.add_argument("--seconds", type=_count, default=12, help="of each rate (%(default)d)")
-    replicas.add_argument(
-        "--within",
-        type=_count,
-        default=_WITHIN_S,
-        metavar="SECONDS",
-        help="for so many replicas (%(default)d)",
-    )
-    replicas.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="where SERVICE.toml goes (loadtests/replicas)"
-    )
-    replicas.set_defaults(run=run_replicas)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,54 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_replicas(arguments: argparse.Namespace) -> int:
-    """Measure one, two and three replicas, and write down what became of them; returns the exit status."""
-    checkout = Checkout(arguments.root)
-    known = checkout.profile(arguments.service)
-    measuring = Measuring(checkout, arguments.service, known.task, arguments.within)
-    pace = Pace(arguments.repetitions, arguments.seconds)
-    runs = []
-    for replicas in REPLICAS:
-        top = replicas * known.requests.capacity_per_s.median
-        with measuring.probe(replicas, pace) as probe:
-            climbs = probe.climbs([top * share for share in SHARES])
-        runs.append(_run_of(replicas, climbs, known))
-        measuring.say(f"{replicas} replicas: {runs[-1].carried_per_s.median:.1f} requests/s")
-    measured = measuring.measured("cgroup", pace.repetitions)
-    found = RealRuns(service=arguments.service, measured=measured, run=tuple(runs))
-    measuring.say(f"wrote {replicas_of.save(found, arguments.output or checkout.replicas)}")
-    return 0
-
-
-def _run_of(count: int, climbs: Sequence[Sequence[Step]], known: Profile) -> Run:
-    carried = [ladder.capacity(climb, known.objectives) for climb in climbs]
-    if not min(carried):
-        raise LoadError(f"{count} replicas did not even carry the lowest rate: measure again.")
-    carries = Spread.of(carried, 2)
-    return Run(
-        replicas=count,
-        carried_per_s=carries,
-        p95_ms=_p95([[step for step in climb if step.rate_per_s <= carries.median] for climb in climbs]),
-        seen=tuple(
-            Seen(rate_per_s=round(steps[0].rate_per_s, 3), p95_ms=_p95([[step] for step in steps]))
-            for steps in zip(*climbs, strict=True)
-        ),
-    )
-
-
-def _p95(repeated: Sequence[Sequence[Step]]) -> Spread:
-    return Spread.of([ladder.overall_ms(steps, QUANTILE) for steps in repeated], 2)
-
-
 def _task(text: str) -> Task:
     cpu, _, memory = text.partition("/")
     try:
         return Task(cpu=int(cpu), memory_mib=int(memory))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no size of a task: {error}") from None
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 2 <= int(text) <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 2 to 3600")
-    return int(text)

@@ -25,6 +25,8 @@ from loadtests.errors import LoadError
 from loadtests.generator.ceiling import machine
 from loadtests.profile import Measured
 
+# How long a measurement may take, unless the command says another bound.
+WITHIN_S = 600
 _LOOKS, _LOOK_S, _BUSY_PERCENT = 5, 1.0, 10
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from loadtests import checkout, forecast, objectives, shapes
+from loadtests.arguments import whole
 from loadtests.errors import LoadError
 from loadtests.generator import arrivals, process, target
 from loadtests.generator import ceiling as ceilings
@@ -23,6 +24,8 @@ from loadtests.shapes import Rates, Shape
 SHAPES = ("steady", "steps", "spike", "flash-sale", "diurnal", "replay")
 _LOOPBACK = "127.0.0.1"
 _WEEK_WITHIN = 1008  # so that a week takes ten minutes
+_COUNT = whole(1, 999_999)
+_PORT = whole(1, 65_535)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,15 +37,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     run.set_defaults(run=_run)
     smoke = commands.add_parser("smoke", help="a minute of light load, as after a deployment")
     smoke.add_argument("--rate", type=_rate, default=0.5, help="orders a second (%(default)g)")
-    smoke.add_argument("--seconds", type=_seconds, default=60, help="(%(default)d)")
+    smoke.add_argument("--seconds", type=_COUNT, default=60, help="(%(default)d)")
     _add_common(smoke, customers=4, command="smoke")
     smoke.set_defaults(run=_smoke)
     ceiling = commands.add_parser("ceiling", help="measure what this generator can offer on one core")
     ceiling.set_defaults(run=_ceiling)
     worker = commands.add_parser("worker", help="offer a share of the load of a run on another machine")
     worker.add_argument("--master-host", required=True)
-    worker.add_argument("--master-port", type=int, default=5557, help="(%(default)d)")
-    worker.add_argument("--processes", type=_count, default=1, help="how many of this machine (%(default)d)")
+    worker.add_argument("--master-port", type=_PORT, default=5557, help="(%(default)d)")
+    worker.add_argument("--processes", type=_COUNT, default=1, help="how many of this machine (%(default)d)")
     worker.set_defaults(run=_worker)
 
 
@@ -212,13 +215,13 @@ def _add_shape(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--top", type=_rate, help="the highest of spike and flash-sale (5 times --rate)")
     parser.add_argument("--rates", type=_rates, metavar="R,R,…", help="of steps (1, 2, 3 and 4 times --rate)")
-    parser.add_argument("--seconds", type=_seconds, default=60, help="how long all of it takes (%(default)d)")
+    parser.add_argument("--seconds", type=_COUNT, default=60, help="how long all of it takes (%(default)d)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="what to replay: columns second,rate")
     parser.add_argument(
         "--forecast", type=Path, metavar="FILE", help="of the diurnal week (loadtests/forecast.toml)"
     )
     parser.add_argument(
-        "--faster", type=_count, metavar="N", help=f"N seconds of a shape in one (1; diurnal: {_WEEK_WITHIN})"
+        "--faster", type=_COUNT, metavar="N", help=f"N seconds of a shape in one (1; diurnal: {_WEEK_WITHIN})"
     )
     parser.add_argument(
         "--times", type=_rate, default=1.0, metavar="F", help="F times all rates (%(default)g)"
@@ -228,23 +231,23 @@ def _add_shape(parser: argparse.ArgumentParser) -> None:
 def _add_spread(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--spread", choices=(arrivals.POISSON, arrivals.EVEN), default=arrivals.POISSON)
     parser.add_argument("--seed", type=int, default=1, help="what is drawn follows from it (%(default)d)")
-    parser.add_argument("--processes", type=_count, default=1, help="of this machine (%(default)d)")
+    parser.add_argument("--processes", type=_COUNT, default=1, help="of this machine (%(default)d)")
     parser.add_argument(
         "--expect-workers",
-        type=int,
+        type=whole(0, 999),
         default=0,
         metavar="N",
         help="wait for so many, started by ./pants load worker",
     )
     parser.add_argument("--bind-host", default=_LOOPBACK, help="where workers find this one (%(default)s)")
-    parser.add_argument("--bind-port", type=int, default=5557, help="(%(default)d)")
+    parser.add_argument("--bind-port", type=_PORT, default=5557, help="(%(default)d)")
 
 
 def _add_common(parser: argparse.ArgumentParser, *, customers: int, command: str) -> None:
     parser.add_argument("--host", help="URL of another gateway than that of the shop that runs here")
     parser.add_argument("--allow-host", metavar="NAME", help="load this host though it may be production")
     parser.add_argument("--state", type=Path, metavar="FOLDER", help="as of ./pants up (.mercato)")
-    parser.add_argument("--customers", type=_count, default=customers, help="made first (%(default)d)")
+    parser.add_argument("--customers", type=_COUNT, default=customers, help="made first (%(default)d)")
     parser.add_argument("--think", type=_think, default=1.0, help="seconds between requests (%(default)g)")
     parser.add_argument(
         "--objectives", type=Path, metavar="FILE", help="to judge by (loadtests/objectives.toml)"
@@ -270,13 +273,3 @@ def _rates(text: str) -> list[float]:
 
 def _think(text: str) -> float:
     return 0.0 if text == "0" else _rate(text)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
-def _seconds(text: str) -> int:
-    return _count(text)

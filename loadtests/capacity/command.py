@@ -5,33 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from contracts.services import SERVICES
 from infra.scaling.policy import Task
 from loadtests import profile
-from loadtests.arguments import whole
-from loadtests.capacity.measuring import WITHIN_S, Measuring
+from loadtests.capacity.measuring import Measuring, add_arguments
 from loadtests.capacity.probe import Pace
 from loadtests.checkout import Checkout
-
-_COUNT = whole(2, 3600)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     capacity = commands.add_parser("capacity", help="measure what one task of a service carries")
-    capacity.add_argument("--service", required=True, choices=SERVICES)
+    add_arguments(capacity, seconds=Pace.seconds, folder="loadtests/profiles")
     capacity.add_argument(
         "--task", type=_task, metavar="CPU/MIB", help="its size, as 512/1024 (that of its scaling file)"
-    )
-    capacity.add_argument(
-        "--repetitions", type=_COUNT, default=Pace.repetitions, help="at least 2 (%(default)d)"
-    )
-    capacity.add_argument("--seconds", type=_COUNT, default=Pace.seconds, help="of each rate (%(default)d)")
-    capacity.add_argument(
-        "--within", type=_COUNT, default=WITHIN_S, metavar="SECONDS", help="else give up (%(default)d)"
-    )
-    capacity.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="where SERVICE.toml goes (loadtests/profiles)"
     )
     capacity.set_defaults(run=run)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import os
 import signal
@@ -9,14 +10,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Literal
 
 import psutil
 
+from contracts.services import SERVICES
 from infra.scaling.policy import Task
 from loadtests import checkout as checkouts
 from loadtests import content
+from loadtests.arguments import whole
 from loadtests.capacity.hold import hold
 from loadtests.capacity.probe import Pace, Probe
 from loadtests.capacity.stage import stage
@@ -25,9 +29,25 @@ from loadtests.errors import LoadError
 from loadtests.generator.ceiling import machine
 from loadtests.profile import Measured
 
-# How long a measurement may take, unless the command says another bound.
-WITHIN_S = 600
+_COUNT = whole(2, 3600)
 _LOOKS, _LOOK_S, _BUSY_PERCENT = 5, 1.0, 10
+
+
+def add_arguments(parser: argparse.ArgumentParser, *, seconds: int, folder: str) -> None:
+    """What each measurement may be told. Else a rate lasts `seconds`, and what is found goes to `folder`."""
+    parser.add_argument("--service", required=True, choices=SERVICES)
+    parser.add_argument(
+        "--repetitions", type=_COUNT, default=Pace.repetitions, help="at least 2 (%(default)d)"
+    )
+    parser.add_argument("--seconds", type=_COUNT, default=seconds, help="of each rate (%(default)d)")
+    parser.add_argument(
+        "--within",
+        type=_COUNT,
+        default=600,
+        metavar="SECONDS",
+        help="give up where one shop is measured for longer (%(default)d)",
+    )
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"where SERVICE.toml goes ({folder})")
 
 
 class Measuring:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from contracts.services import SERVICES
 from loadtests import replicas as replicas_of
-from loadtests.arguments import whole
 from loadtests.capacity import ladder
 from loadtests.capacity.ladder import Step
-from loadtests.capacity.measuring import WITHIN_S, Measuring
+from loadtests.capacity.measuring import Measuring, add_arguments
 from loadtests.capacity.probe import Pace
 from loadtests.checkout import Checkout
 from loadtests.errors import LoadError
@@ -21,7 +18,6 @@ from loadtests.replicas import QUANTILE, RealRuns, Run, Seen
 REPLICAS = (1, 2, 3)
 # Of what so many tasks carry by the profile.
 SHARES = (0.5, 0.7, 0.85, 1.0, 1.08, 1.16)
-_COUNT = whole(2, 3600)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,21 +25,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     replicas = commands.add_parser(
         "replicas", help="measure several tasks at once, to see how far the simulator is from that"
     )
-    replicas.add_argument("--service", required=True, choices=SERVICES)
-    replicas.add_argument(
-        "--repetitions", type=_COUNT, default=Pace.repetitions, help="at least 2 (%(default)d)"
-    )
-    replicas.add_argument("--seconds", type=_COUNT, default=12, help="of each rate (%(default)d)")
-    replicas.add_argument(
-        "--within",
-        type=_COUNT,
-        default=WITHIN_S,
-        metavar="SECONDS",
-        help="for so many replicas (%(default)d)",
-    )
-    replicas.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="where SERVICE.toml goes (loadtests/replicas)"
-    )
+    add_arguments(replicas, seconds=12, folder="loadtests/replicas")
     replicas.set_defaults(run=run)
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from contracts.routes import path_of
 from contracts.services import SERVICES
-from infra.scaling import policy
 from infra.stacks.testing import container, routing, variables
 from infra.testing import Deployment, Right, attributes, dimensions, ingress, may, named, rights, statements
 
@@ -25,6 +24,11 @@ _TOPICS = {
     "product": ("InventoryEvents",),
     "payment": ("PaymentEvents",),
 }
+# By their memory: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html#RDS_Limits.MaxConnections
+# and https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.setting-capacity.html
+_CONNECTIONS = {"db.t3.micro": 112, "db.t3.small": 225, 4: 823}
+# Kept by PostgreSQL and by RDS for themselves.
+_RESERVED = 5
 _ACCOUNT = "${AWS::Region}:${AWS::AccountId}"
 _TMP = "/tmp"  # noqa: S108 - of the task alone
 
@@ -312,10 +316,13 @@ def test_a_task_is_told_where_everything_is(anywhere: Deployment, service: str) 
 
 def test_tasks_share_the_connections_of_their_database(anywhere: Deployment, service: str) -> None:
     """A pool and a listener for each task, of those that are not reserved; no more than asked for."""
-    most = {"order": 220, "payment": 220, "product": 818}.get(service, 107)
+    template = anywhere[service]
+    database = named(template, database_id(service)).properties
+    size = database.get("DBInstanceClass") or database["ServerlessV2ScalingConfiguration"]["MaxCapacity"]
+    most = _CONNECTIONS[size] - _RESERVED
     asked = 20 if service == "payment" else 12
-    pool = int(variables(anywhere[service], service)["DATABASE_POOL_SIZE"])
-    tasks = policy.load(service).bounds.maximum
+    pool = int(variables(template, service)["DATABASE_POOL_SIZE"])
+    tasks = template.only("AWS::ApplicationAutoScaling::ScalableTarget").properties["MaxCapacity"]
     assert tasks * (pool + 1) <= most
     assert pool == asked or tasks * (pool + 2) > most
 
